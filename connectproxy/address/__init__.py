@@ -1,0 +1,27 @@
+"""
+Where to, in words and numbers: what a client may name as a destination, and
+what kind of address the destination turns out to have.
+
+L{connectproxy.address.authority} reads names, L{connectproxy.address.classes}
+judges addresses, L{connectproxy.address.networks} holds lists of networks.
+Nothing here knows Twisted, looks a name up or makes a decision: these are the
+facts that the rules decide on.
+"""
+
+from __future__ import annotations
+
+from connectproxy.address.authority import Destination, parseAuthority, parseHost, validHostField
+from connectproxy.address.classes import AddressClass, canonical, classify, embedded
+from connectproxy.address.networks import Networks
+
+__all__ = [
+    "AddressClass",
+    "Destination",
+    "Networks",
+    "canonical",
+    "classify",
+    "embedded",
+    "parseAuthority",
+    "parseHost",
+    "validHostField",
+]

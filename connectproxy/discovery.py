@@ -1,0 +1,36 @@
+"""
+Finds the kinds of listener, rule and upstream that there are.
+
+A kind is the attribute C{kind} of a module in the package for its sort; a new
+one is one new file, and no list names it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from zope.interface.interface import InterfaceClass
+
+__all__ = ["kinds"]
+
+
+def kinds(package: str, interface: InterfaceClass) -> dict[str, Any]:
+    """
+    Import every module of a package and collect the kinds in them.
+
+    @param package: the package's full name.
+    @param interface: what a kind of this sort provides.
+    @return: the kinds by name, in the order of the names.
+    @raise TypeError: a module's C{kind} does not provide the interface.
+    """
+    found = {}
+    for module in iter_modules(import_module(package).__path__):
+        kind = getattr(import_module(f"{package}.{module.name}"), "kind", None)
+        if kind is None:
+            continue
+        if not interface.providedBy(kind):
+            raise TypeError(f"{package}.{module.name}.kind does not provide {interface.__name__}")
+        found[kind.kindName] = kind
+    return dict(sorted(found.items()))

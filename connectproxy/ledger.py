@@ -1,0 +1,227 @@
+"""
+The ledger: one event for every tunnel and every refusal, written when it is over.
+
+The names of the fields are declared here once; L{FIELDS} is what the
+documentation is held to.  An event goes to Twisted's log as a structured event
+with these very fields, and as one line of JSON to the access log if there is
+one.  It is read by machines in the first place, so every event has every field.
+
+Nothing that a client sent stands in an event unescaped: targets are parsed or
+escaped before, and JSON escapes the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from json import JSONEncoder
+from time import gmtime, strftime, time
+from types import MappingProxyType
+from typing import Any, Callable, Mapping, Optional, Protocol
+
+from twisted.logger import Logger, LogLevel
+
+__all__ = ["FIELDS", "AccessFile", "Ledger"]
+
+FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "timestamp": "when the request began: RFC 3339, UTC, milliseconds",
+        "event": "`tunnel` if a tunnel was opened, `refusal` if it was refused, `abandoned` if the client"
+        " went away before it had its answer",
+        "id": "unique to this event: a prefix for the process and a number",
+        "config": "the configuration that it was decided by, as logged at start",
+        "listener": "the listening endpoint that it came in by",
+        "client": "the client's address and port",
+        "protocol": "what the client spoke: `http/1.1` or `http/1.0`",
+        "method": "the request's method; null if none could be read",
+        "target": "where to: host and port in normal form, or what was asked for, escaped, if it is not valid;"
+        " null if nothing could be read",
+        "user_agent": "the request's User-Agent field, cut at 128 characters; null without one",
+        "alpn": "the request's ALPN field (RFC 7639), a hint and not a proof; null without one",
+        "decision": "`allow`, `deny`, or null if it did not come to one",
+        "rule": "the name of the rule that decided; null if it did not come to that",
+        "reason": "why it was decided so, or what went wrong, in words",
+        "status": "the status code that the client was answered; null if it got no answer",
+        "error": "the kind of refusal, as in the documentation of refusals; null for a tunnel",
+        "upstream": "the name of the way taken; null if it did not come to that",
+        "address": "the address and port that were connected to; null if none was",
+        "tried": "every address tried: `address`, `result` (`connected`, `aborted` or a kind of refusal)"
+        " and `ms`",
+        "relay": "which relay carried the bytes: `splice` or `wired`; null without a tunnel",
+        "bytes_up": "octets that the origin's socket took from the client",
+        "bytes_down": "octets that the client's socket took from the origin",
+        "ended_by": "`client`, `origin` or `proxy`",
+        "phase": "how far it had come: `arrived`, `deciding`, `dialling`, `answering`, `relaying` or `draining`",
+        "end": "how it ended: `eof`, `reset`, `idle_timeout`, `half_open_timeout`, `lifetime_exceeded`,"
+        " `drain_timeout`, `aborted`; `refused`; `client_gone`",
+        "head_ms": "from the first octet to the whole request, milliseconds",
+        "resolve_ms": "from there to the first addresses; null for an address as target",
+        "connect_ms": "from there to the connection, or to the last failure; null if nothing was dialled",
+        "relay_ms": "from there to the end; null without a tunnel",
+        "total_ms": "all of it",
+    }
+)
+"""Every field of an event, in order, and what it means."""
+
+_TEXT = "{client} {method} {target}: {end} {status} after {total_ms} ms, {bytes_up} up, {bytes_down} down; {reason}"
+"""An event in Twisted's log, for people, where no access log takes it."""
+
+CHECK_PATH = 1.0
+"""Seconds after which it is looked whether the file was moved away."""
+
+
+class Sink(Protocol):
+    """
+    Where lines of JSON go.
+    """
+
+    def write(self, line: bytes) -> None:
+        """
+        Keep one line, its newline included; never raise.
+        """
+
+    def close(self) -> None:
+        """
+        No more lines come.
+        """
+
+
+class AccessFile:
+    """
+    Lines of JSON in a file, each appended by one system call: a crash loses none,
+    and several processes can share a file.
+
+    When the file has been moved or removed (log rotation), it is opened anew
+    within a second.  A failure to write is logged once until it works again, and
+    the lines that were lost are counted.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: Optional[str], clock: Callable[[], float]) -> None:
+        """
+        @param path: the file, made if it isn't there (readable by its owner and
+            group); L{None} for standard output.
+        @param clock: tells the time, in seconds.
+        @raise OSError: it can't be opened.
+        """
+        self._path = path
+        self._clock = clock
+        self._lost = 0
+        self._checked = clock()
+        self._fd = 1
+        if path is not None:
+            self._open()
+
+    def _open(self) -> None:
+        assert self._path is not None
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
+        self._fd = os.open(self._path, flags, 0o640)
+
+    def write(self, line: bytes) -> None:
+        """
+        See L{Sink.write}.
+        """
+        try:
+            if self._path is not None and self._clock() - self._checked >= CHECK_PATH:
+                self._checked = self._clock()
+                self._reopen()
+            written = os.write(self._fd, line)
+            while written < len(line):  # a pipe, or a disk that is nearly full
+                line = line[written:]
+                written = os.write(self._fd, line)
+        except OSError as error:
+            if not self._lost:
+                self._log.error("access events are being lost: {path}: {error}", path=self._path, error=str(error))
+            self._lost += 1
+        else:
+            if self._lost:
+                self._log.warn("{path} is writable again; {n} access events were lost", path=self._path, n=self._lost)
+                self._lost = 0
+
+    def _reopen(self) -> None:
+        """
+        Open the file anew if its name leads elsewhere by now.
+        """
+        assert self._path is not None
+        ours = os.fstat(self._fd)
+        if not stat.S_ISREG(ours.st_mode):
+            return
+        try:
+            there = os.stat(self._path)
+            same = (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+        except FileNotFoundError:
+            same = False
+        if not same:
+            old = self._fd
+            self._open()
+            os.close(old)
+
+    def close(self) -> None:
+        """
+        See L{Sink.close}.
+        """
+        if self._path is not None:
+            os.close(self._fd)
+
+
+class Ledger:
+    """
+    Writes events.
+
+    @ivar config: the id of the configuration in force.
+    """
+
+    _log = Logger(namespace="connectproxy.access")
+    _encode = JSONEncoder(separators=(",", ":")).encode
+
+    def __init__(self, sink: Optional[Sink] = None, *, text: bool = True, config: str = "", clock: Callable[[], float] = time) -> None:
+        """
+        @param sink: takes each event as a line of JSON.
+        @param text: give the event in Twisted's log a text, so that observers
+            for people show it too.
+        @param config: the id of the configuration in force.
+        @param clock: tells the time of day in seconds since 1970; the time of
+            an event is not the reactor's, which may be a test's.
+        """
+        self._sink = sink
+        self._format = _TEXT if text else None
+        self._clock = clock
+        self._prefix = f"{int(clock() * 1000):x}.{os.getpid():x}."
+        self._number = 0
+        self._second = 0
+        self._stamp = ""
+        self.config = config
+
+    def stamp(self, ago: float) -> str:
+        """
+        @param ago: seconds.
+        @return: the time of day as it was then, as RFC 3339 writes it.
+        """
+        moment = self._clock() - ago
+        second = int(moment)
+        if second != self._second:
+            self._second = second
+            self._stamp = strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
+        return f"{self._stamp}.{int((moment - second) * 1000):03d}Z"
+
+    def write(self, event: dict[str, Any]) -> None:
+        """
+        Complete an event and write it.
+
+        @param event: every field of L{FIELDS}, in order, but C{id} and C{config}
+            may be empty: they are filled in here.
+        """
+        self._number += 1
+        event["id"] = f"{self._prefix}{self._number}"
+        event["config"] = self.config
+        if self._sink is not None:
+            self._sink.write(self._encode(event).encode("ascii") + b"\n")
+        self._log.emit(LogLevel.info, self._format, **event)
+
+    def close(self) -> None:
+        """
+        No more events come.
+        """
+        if self._sink is not None:
+            self._sink.close()

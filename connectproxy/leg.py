@@ -1,0 +1,76 @@
+"""
+One end of a tunnel, between the listener or the upstream that made it and the
+relay that will take it.
+
+A leg holds what arrives meanwhile and stops reading after the first piece, so
+that what is held is bounded by one read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional, cast
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+__all__ = ["Leg", "adopt"]
+
+
+@implementer(IHalfCloseableProtocol)
+class Leg(Protocol):
+    """
+    Holds a transport still.
+
+    @ivar held: octets that arrived and have not been passed on.
+    @ivar ended: the peer has sent its end of stream.
+    @ivar lost: the connection is gone; nothing can be joined to it.
+    @ivar whenLost: called, once, when the connection goes while the leg has it.
+    """
+
+    held = b""
+    ended = False
+    lost = False
+    whenLost: Optional[Callable[[], None]] = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Hold it, and read no more for now.
+        """
+        self.held += data
+        self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def readConnectionLost(self) -> None:
+        """
+        The peer has ended its stream; the relay will see that again.
+        """
+        self.ended = True
+
+    def writeConnectionLost(self) -> None:
+        """
+        Never ours to hear: a leg writes nothing.
+        """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The connection is gone.
+        """
+        self.lost = True
+        if self.whenLost is not None:
+            self.whenLost()
+
+
+def adopt(transport: Any, protocol: IProtocol) -> None:
+    """
+    Make C{protocol} the one that a connected transport delivers to.
+
+    A transport with a layer of its own (TLS, PROXY header) is a
+    L{twisted.protocols.policies.ProtocolWrapper} and delivers to its
+    C{wrappedProtocol}; every other delivers to its C{protocol}.
+    """
+    if hasattr(transport, "wrappedProtocol"):
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
+    cast(IProtocol, protocol).makeConnection(transport)

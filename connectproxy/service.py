@@ -1,0 +1,242 @@
+"""
+The service: puts one proxy together, starts it, and stops it without losing
+what is under way.
+
+Everything hangs on the reactor that it is given: it installs no signal handler,
+prints nothing, and any number of it fit into one process.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any, Optional
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from connectproxy.config import Config
+from connectproxy.discovery import kinds
+from connectproxy.interfaces import IListenerKind, IRelay, IRuleKind, IUpstreamKind
+from connectproxy.ledger import AccessFile, Ledger
+from connectproxy.limits import Admission
+from connectproxy.names import Names
+from connectproxy.policy import Policy
+from connectproxy.relay import Timeouts, WiredRelay
+from connectproxy.rules.loop import OwnPorts
+from connectproxy.splice import SpliceRelay
+from connectproxy.switchboard import Switchboard, showAddress
+from connectproxy.wheel import Wheel
+
+__all__ = ["ListenFailed", "ProxyService"]
+
+HOSTS = "/etc/hosts"
+
+
+class ListenFailed(Exception):
+    """
+    A listening endpoint could not be opened; the text says which and why.
+    """
+
+
+class ProxyService(Service):
+    """
+    One proxy.
+
+    @ivar addresses: where it listens, once it does: L{IAddress} providers in the
+        order of the configuration.
+    """
+
+    name = "connectproxy"
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, config: Config) -> None:
+        """
+        @param reactor: what everything runs in; provides C{IReactorTCP},
+            C{IReactorTime}, C{IReactorFDSet} for the relay by splice, and the
+            rest of what the configured endpoints need.
+        @param config: the whole configuration; see L{connectproxy.config}.
+        """
+        self._reactor = reactor
+        self.config = config
+        self.addresses: list[IAddress] = []
+        self._ports: list[Any] = []
+        self._switchboard: Optional[Switchboard] = None
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen, while there may still be privileges.
+
+        @raise ListenFailed: an endpoint could not be opened.  None is open then.
+        """
+        Service.privilegedStartService(self)
+        if self._switchboard is None:
+            self._assemble()
+
+    def startService(self) -> None:
+        """
+        Listen, if that has not been done.
+
+        @raise ListenFailed: as L{privilegedStartService}.
+        """
+        if self._switchboard is None:
+            self._assemble()
+        Service.startService(self)
+
+    def _assemble(self) -> None:
+        """
+        Put the parts together, from the reactor upwards, and listen.
+        """
+        reactor, config = self._reactor, self.config
+        try:
+            self._ledger = self._openLedger()
+        except OSError as error:
+            where = config["access_log.file"]
+            raise ListenFailed(f"can't open the access log {where}: {error.strerror}") from error
+        self._wheel = Wheel(reactor)
+        self._own = OwnPorts()
+        found = kinds("connectproxy.rules", IRuleKind).values()
+        policy = Policy(kind.build(config, self._own) for kind in sorted(found, key=lambda each: each.order))
+        names = Names(reactor, HOSTS)
+        upstreams = {
+            name: kind.build(reactor, config, policy, names)
+            for name, kind in kinds("connectproxy.upstreams", IUpstreamKind).items()
+        }
+        self._relays = self._makeRelays()
+        self._admission = Admission(self._wheel, config["limits.tunnels"])
+        self._switchboard = Switchboard(
+            reactor, self._wheel, policy, upstreams, self._relays, self._ledger, self._admission, config
+        )
+        self._listen(self._switchboard)
+
+    def _openLedger(self) -> Ledger:
+        """
+        The ledger that the configuration asks for.
+        """
+        where = self.config["access_log.file"]
+        sink = None
+        if where not in ("log", "none"):
+            sink = AccessFile(None if where == "-" else where, self._reactor.seconds)
+        return Ledger(sink, text=where == "log", config=self.config.id)
+
+    def _makeRelays(self) -> list[IRelay]:
+        """
+        The relays, the best first.
+        """
+        config, reactor = self.config, self._reactor
+        timeouts = Timeouts(config["timeouts.idle"], config["timeouts.half_open"], config["timeouts.lifetime"])
+        relays: list[IRelay] = []
+        if config["relay.splice"] and SpliceRelay.isSupported():
+            relays.append(SpliceRelay(reactor, reactor, self._wheel, timeouts))
+        relays.append(WiredRelay(reactor, self._wheel, timeouts))
+        return relays
+
+    def _listen(self, switchboard: Switchboard) -> None:
+        """
+        Open every endpoint.  Those that take their time (few do) are logged when
+        they are ready, or when they fail.
+        """
+        kind = kinds("connectproxy.listeners", IListenerKind)["http"]
+        problems: list[str] = []
+        starting = True
+
+        def listening(port: Any) -> None:
+            self._ports.append(port)
+            self._opened(port)
+
+        def failed(failure: Failure, endpoint: str) -> None:
+            reason = getattr(failure.value, "socketError", None) or failure.value
+            problem = f"can't listen at {endpoint}: {getattr(reason, 'strerror', None) or reason}"
+            if starting:
+                problems.append(problem)
+            else:
+                self._log.critical("{problem}", problem=problem)
+
+        for listener in self.config.listeners:
+            options = kind.parseOptions(listener.options, listener.where)
+            opening = kind.listen(self._reactor, listener.endpoint, options, switchboard)
+            opening.addCallbacks(listening, failed, errbackArgs=(listener.endpoint,))
+            opening.addErrback(lambda failure: self._log.failure("listening failed", failure))
+        starting = False
+        if problems:
+            for port in self._ports:
+                port.stopListening()
+            self._dispose()
+            raise ListenFailed("; ".join(problems))
+
+    def _opened(self, port: Any) -> None:
+        """
+        A port listens: let it be known to people, to the rule against loops, and
+        to admission.
+        """
+        address = port.getHost()
+        self.addresses.append(address)
+        self._admission.watch(port)
+        shown = showAddress(address)
+        host, number = getattr(address, "host", None), getattr(address, "port", None)
+        if host is None or number is None:
+            path = getattr(address, "name", b"")
+            shown = f"unix:{path.decode('utf-8', 'backslashreplace')}" if path else shown
+            self._log.info("connectproxy listens at {where} (configuration {id})", where=shown, id=self.config.id)
+            return
+        ip = ip_address(host)
+        self._own.add(ip, number)
+        reachable = showAddress(address)
+        if ip.is_unspecified:
+            reachable = f"127.0.0.1:{number}" if ip.version == 4 else f"[::1]:{number}"
+        self._log.info(
+            "connectproxy listens at {where} (configuration {id}); try: curl -x http://{try_} https://example.com/",
+            where=shown,
+            id=self.config.id,
+            try_=reachable,
+        )
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop listening at once, let tunnels end by themselves until the deadline
+        (C{timeouts.drain}), then reset those that are left.
+
+        @return: a Deferred that fires when every socket is closed.
+        """
+        Service.stopService(self)
+        if self._switchboard is None:
+            return succeed(None)
+        return self._stop(self._switchboard)
+
+    @inlineCallbacks
+    def _stop(self, switchboard: Switchboard) -> Any:
+        self._admission.forget()
+        switchboard.draining = True
+        yield DeferredList([each.stopListening() for each in self._ports])
+        quiet = switchboard.drain()
+        tunnels, grace = self._admission.tunnels, self.config["timeouts.drain"]
+        if not quiet.called:
+            self._log.info("{n} tunnels are up; they have {grace:g} s to end", n=tunnels, grace=grace)
+            deadline = self._reactor.callLater(grace, self._expire, switchboard)
+            yield quiet
+            if deadline.active():
+                deadline.cancel()
+        self._dispose()
+
+    def _expire(self, switchboard: Switchboard) -> None:
+        """
+        The time of grace is over.
+        """
+        self._log.warn("{n} tunnels have not ended in time and are reset", n=self._admission.tunnels)
+        switchboard.abort("drain_timeout")
+
+    def _dispose(self) -> None:
+        """
+        Let go of everything that the reactor or the system knows of.
+        """
+        for relay in self._relays:
+            relay.stop()
+        self._wheel.stop()
+        self._ledger.close()
+        self._own.clear()
+        self._ports.clear()
+        self.addresses.clear()
+        self._switchboard = None

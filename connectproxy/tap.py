@@ -1,0 +1,221 @@
+"""
+The command line: C{twistd connectproxy}.
+
+Owns the options, which it makes from the schema of the configuration, and the way into
+and out of the process: errors become messages and exit statuses here.  The one module
+that knows the global reactor, and that only when a service is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import getopt
+import re
+from collections.abc import Callable, Sequence
+from textwrap import dedent
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.python import usage
+
+from connectproxy import __version__
+from connectproxy.config import SCHEMA, Config, ConfigurationError, Setting, load
+from connectproxy.config.forms import AccessLog, Flag, PortList
+
+__all__ = ["Options", "StartFailed", "makeService"]
+
+_CONFIG = "config"
+
+
+def _described(setting: Setting) -> str:
+    """
+    What the help says about a setting's option.
+    """
+    if isinstance(setting.form, Flag):
+        return setting.help
+    if isinstance(setting.default, list):
+        default = ",".join(map(str, setting.default)) or "none"
+    else:
+        default = str(setting.default)
+    return f"{setting.metavar}: {setting.help} ({setting.form.words}; default: {default})"
+
+
+_OPTIONS = tuple(setting for setting in SCHEMA if setting.option)
+_FLAGS = tuple(setting for setting in _OPTIONS if isinstance(setting.form, Flag))
+_REPEATABLE = tuple(setting for setting in _OPTIONS if setting.repeatable)
+_PARAMETERS = tuple(setting for setting in _OPTIONS if setting not in _FLAGS + _REPEATABLE)
+
+
+def _completer(setting: Setting) -> usage.Completer:
+    """
+    How a shell completes an option's argument.
+    """
+    if isinstance(setting.form, AccessLog):
+        return usage.CompleteFiles(descr="file, - or none")
+    if isinstance(setting.form, PortList):
+        return usage.CompleteMultiList(["443", "80", "any"], descr=setting.form.words)
+    return usage.Completer(descr=setting.form.words)
+
+
+class Options(usage.Options):
+    """
+    The command line of C{twistd connectproxy}.
+
+    @ivar config: the configuration, as soon as the options are parsed.
+    """
+
+    synopsis = "Usage: twistd [-n] connectproxy [options]"
+
+    longdesc = dedent(
+        """
+        A forward proxy: clients send it HTTP CONNECT, and it joins them to where they want to go. Without
+        options it listens on 127.0.0.1:8080 and lets them go to ports 443 and 80 of public addresses.
+        An option overrides its key in the file. Everything that is wrong is reported at once.
+        """
+    )
+
+    optFlags = [[setting.option, None, _described(setting)] for setting in _FLAGS]
+
+    optParameters = [
+        [_CONFIG, "c", None, "FILE: a configuration in TOML; see tap-config.example"],
+        *([setting.option, None, None, _described(setting)] for setting in _PARAMETERS),
+    ]
+
+    compData = usage.Completions(
+        multiUse=[setting.option for setting in _REPEATABLE],
+        optActions={
+            _CONFIG: usage.CompleteFiles("*.toml", descr="configuration"),
+            **{setting.option: _completer(setting) for setting in _OPTIONS if setting not in _FLAGS},
+        },
+    )
+
+    config: Config
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Parse a command line, and read the file that it names.
+
+        @raise usage.UsageError: all that is wrong.
+        @raise SystemExit: the same, under C{twistd}: for a L{usage.UsageError} that would
+            print two pages of help over the message, and before Twisted 24.7 exit with
+            the status of success.
+        """
+        try:
+            usage.Options.parseOptions(self, options)
+        except usage.UsageError as error:
+            message = str(error)
+            if isinstance(error.__context__, getopt.GetoptError):
+                message = self._advised(error.__context__)
+            if self.parent is None:
+                raise usage.UsageError(message) from None
+            raise SystemExit(f"connectproxy cannot start:\n{message}") from None
+
+    def _advised(self, error: getopt.GetoptError) -> str:
+        """
+        Say which option could have been meant.
+        """
+        near = difflib.get_close_matches(error.opt, [name.rstrip("=") for name in self.longOpt], 1)
+        advice = f"do you mean --{near[0]}?" if near else "see twistd connectproxy --help"
+        return f"{error.msg}; {advice}"
+
+    def parseArgs(self, *arguments: str) -> None:
+        """
+        There are options only.
+        """
+        if arguments:
+            words = " ".join(arguments)
+            raise usage.UsageError(f"{words}: is not an option; see twistd connectproxy --help")
+
+    def postOptions(self) -> None:
+        """
+        Make the configuration.
+        """
+        said = {setting.option: self.get(setting.option) for setting in _OPTIONS}
+        said |= {setting.option: bool(self[setting.option]) for setting in _FLAGS}
+        try:
+            self.config = load(self[_CONFIG], said)
+        except ConfigurationError as error:
+            raise usage.UsageError(str(error)) from error
+
+    def opt_version(self) -> None:
+        """
+        Display the versions of connectproxy and Twisted, and exit.
+        """
+        print(f"connectproxy {__version__}")  # noqa: T201 - what was asked for
+        usage.Options.opt_version(self)
+
+
+def _collector(setting: Setting) -> Callable[[Options, str], None]:
+    """
+    The method by which L{usage.Options} takes an option that may be repeated.
+    """
+
+    def collect(self: Options, argument: str) -> None:
+        self[setting.option] = (*self.get(setting.option, ()), argument)
+
+    collect.__doc__ = _described(setting)
+    return collect
+
+
+for _setting in _REPEATABLE:
+    setattr(Options, "opt_" + _setting.option.replace("-", "_"), _collector(_setting))
+
+
+class StartFailed(SystemExit, Exception):
+    """
+    The proxy cannot start, for a reason that a traceback would not make clearer.
+
+    As a C{SystemExit} it ends C{twistd -n} with a message and status 1; as an
+    C{Exception} it is what a C{twistd} in the background reports to the process that
+    is waiting for it, having removed its pid file.
+    """
+
+
+class _Process(MultiService):
+    """
+    The services of a process that is nothing else but a proxy.
+    """
+
+    def privilegedStartService(self) -> None:
+        """
+        Begin to listen.
+
+        @raise StartFailed: that is not possible.
+        """
+        self._start(MultiService.privilegedStartService)
+
+    def startService(self) -> None:
+        """
+        Begin to serve.
+
+        @raise StartFailed: that is not possible.
+        """
+        self._start(MultiService.startService)
+
+    def _start(self, start: Callable[[MultiService], Any]) -> None:
+        """
+        Turn the failure that an operator can do something about into the end.
+        """
+        from connectproxy.service import ListenFailed  # noqa: PLC0415 - see makeService
+
+        try:
+            start(self)
+        except ListenFailed as error:
+            raise StartFailed(f"connectproxy cannot start: {error}") from error
+
+
+def makeService(options: Options) -> IService:
+    """
+    The service that C{twistd} runs.
+
+    The proxy itself and the reactor are imported here, since neither C{--help} nor a
+    wrong option should have to wait for them.
+    """
+    from twisted.internet import reactor  # noqa: PLC0415
+
+    from connectproxy.service import ProxyService  # noqa: PLC0415
+
+    process = _Process()
+    process.setName("connectproxy")
+    ProxyService(reactor, options.config).setServiceParent(process)
+    return process

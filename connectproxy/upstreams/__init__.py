@@ -1,0 +1,4 @@
+"""
+The ways to a destination, one kind a module; a module's C{kind} provides
+L{connectproxy.interfaces.IUpstreamKind}.
+"""
