@@ -11,12 +11,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-from zope.interface.interface import InterfaceClass
-
 __all__ = ["kinds"]
 
 
-def kinds(package: str, interface: InterfaceClass) -> dict[str, Any]:
+def kinds(package: str, interface: Any) -> dict[str, Any]:
     """
     Import every module of a package and collect the kinds in them.
 
@@ -25,7 +23,7 @@ def kinds(package: str, interface: InterfaceClass) -> dict[str, Any]:
     @return: the kinds by name, in the order of the names.
     @raise TypeError: a module's C{kind} does not provide the interface.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for module in iter_modules(import_module(package).__path__):
         kind = getattr(import_module(f"{package}.{module.name}"), "kind", None)
         if kind is None:

@@ -17,9 +17,10 @@ This module knows no Twisted and no policy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Mapping, NamedTuple
+from typing import NamedTuple
 
 __all__ = ["KINDS", "Kind", "Refusal", "Refused"]
 

@@ -13,9 +13,10 @@ of C{accept} and C{refuse} and a Deferred that fires.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Any, Callable, Mapping, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, ITransport
@@ -46,7 +47,7 @@ __all__ = [
     "Verdict",
 ]
 
-IPAddress = Union[IPv4Address, IPv6Address]
+IPAddress = IPv4Address | IPv6Address
 
 
 class Phase(Enum):
@@ -114,7 +115,7 @@ class Verdict(NamedTuple):
     reason: str
     rule: str
     kind: str = "http_request_denied"
-    upstream: Optional[str] = None
+    upstream: str | None = None
     reportOnly: bool = False
 
     def refusal(self) -> Refusal:
@@ -193,8 +194,8 @@ class IInboundTunnel(Interface):
         Answer success in the listener's own dialect, and let go of the
         transport: no octet that arrives from now on is the listener's.
 
-        @return: the client's leg, adopted from the listener's transport, with
-            whatever the client had sent behind its request held in it.
+        @return: the client's leg, which a relay takes before anything else
+            happens, with whatever the client had sent behind its request.
         """
 
     def refuse(refusal: Refusal) -> None:
@@ -226,13 +227,13 @@ class ISwitchboard(Interface):
         """
 
     def rejected(
-        refusal: Optional[Refusal],
+        refusal: Refusal | None,
         client: IAddress,
         listener: str,
         protocol: str,
         arrived: float,
-        method: Optional[str],
-        target: Optional[str],
+        method: str | None,
+        target: str | None,
     ) -> None:
         """
         Record what never became a request: a malformed head, a method that is
@@ -270,14 +271,14 @@ class IRule(Interface):
 
     ruleName: str = Attribute("The name in verdicts, answers and events.")
 
-    def decideRequest(request: TunnelRequest) -> Optional[Verdict]:
+    def decideRequest(request: TunnelRequest) -> Verdict | None:
         """
         Judge the request before anything is looked up.
 
         @return: a verdict, or L{None} to leave it to the next rule.
         """
 
-    def decideAddress(request: TunnelRequest, address: IPAddress) -> Optional[Verdict]:
+    def decideAddress(request: TunnelRequest, address: IPAddress) -> Verdict | None:
         """
         Judge one address that the destination has.
 
@@ -291,13 +292,15 @@ class IRuleKind(Interface):
     """
 
     kindName: str = Attribute("The name, which is the module's.")
-    order: int = Attribute("Where rules of the kind stand when nothing else is said; the lowest is asked first.")
+    order: int = Attribute(
+        "Where rules of the kind stand when nothing else is said; the lowest is asked first."
+    )
 
     def build(settings: Mapping[str, Any], own: Any) -> IRule:
         """
         @param settings: every setting of the configuration by its key.
         @param own: tells the proxy's own listening addresses; see
-            L{connectproxy.rules.loop}.
+            L{connectproxy.own.OwnPorts}.
         """
 
 
@@ -353,6 +356,11 @@ class IRelay(Interface):
         Begin.  What the legs hold goes first; an end of stream on one is passed
         on to the other after all that came before it; a reset is passed on as a
         reset.  Neither leg is lost when this is called.
+        """
+
+    def stop() -> None:
+        """
+        Let go of the reactor and of the system.  There are no tunnels any more.
         """
 
 

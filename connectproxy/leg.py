@@ -8,9 +8,10 @@ that what is held is bounded by one read.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional, cast
+from collections.abc import Callable
+from typing import Any
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,7 +33,19 @@ class Leg(Protocol):
     held = b""
     ended = False
     lost = False
-    whenLost: Optional[Callable[[], None]] = None
+    whenLost: Callable[[], None] | None = None
+
+    @classmethod
+    def of(cls, transport: Any, held: bytes, *, ended: bool) -> Leg:
+        """
+        The leg of a transport that a relay is going to take within the same call,
+        so that nothing can arrive in between and it need not be adopted.
+        """
+        leg = cls()
+        leg.transport = transport
+        leg.held = held
+        leg.ended = ended
+        return leg
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -61,9 +74,9 @@ class Leg(Protocol):
             self.whenLost()
 
 
-def adopt(transport: Any, protocol: IProtocol) -> None:
+def adopt(transport: Any, protocol: Any) -> None:
     """
-    Make C{protocol} the one that a connected transport delivers to.
+    Make an L{IProtocol} the one that a connected transport delivers to.
 
     A transport with a layer of its own (TLS, PROXY header) is a
     L{twisted.protocols.policies.ProtocolWrapper} and delivers to its
@@ -73,4 +86,4 @@ def adopt(transport: Any, protocol: IProtocol) -> None:
         transport.wrappedProtocol = protocol
     else:
         transport.protocol = protocol
-    cast(IProtocol, protocol).makeConnection(transport)
+    protocol.makeConnection(transport)

@@ -12,7 +12,7 @@ looked whether there is room again.
 from __future__ import annotations
 
 import os
-from typing import Any, Optional
+from typing import Any
 
 from twisted.logger import Logger
 
@@ -29,7 +29,7 @@ def openFiles() -> int:
     The soft limit of descriptors of this process.
     """
     try:
-        import resource
+        import resource  # noqa: PLC0415 - it is not everywhere
     except ImportError:  # not a POSIX system: handles are plentiful there
         return 1 << 20
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -47,7 +47,7 @@ class Admission:
 
     _log = Logger()
 
-    def __init__(self, wheel: Wheel, tunnels: int = 0, descriptors: Optional[int] = None) -> None:
+    def __init__(self, wheel: Wheel, tunnels: int = 0, descriptors: int | None = None) -> None:
         """
         @param wheel: keeps the time until the next look.
         @param tunnels: how many at once; 0 for as many as descriptors allow.
@@ -116,7 +116,7 @@ class Admission:
             port.pauseProducing()
         self._wheel.add(self, LOOK_AGAIN)
 
-    def expired(self, now: float) -> Optional[float]:
+    def expired(self, now: float) -> float | None:
         """
         Look whether there is room again.
 

@@ -16,8 +16,9 @@ leaves the answer for the next one who asks.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
@@ -97,7 +98,7 @@ def readHosts(path: str, name: str) -> tuple[IPAddress, ...]:
     @param name: without the trailing dot.
     """
     # Twisted's DNS library is slow to import, and the first name is soon enough.
-    from twisted.names.hosts import searchFileForAll
+    from twisted.names.hosts import searchFileForAll  # noqa: PLC0415
 
     return tuple(ip_address(each) for each in searchFileForAll(FilePath(path), name.encode("ascii")))
 
@@ -107,7 +108,7 @@ class Names:
     The look-ups of one proxy.
     """
 
-    def __init__(self, reactor: Any, hosts: Optional[str] = None) -> None:
+    def __init__(self, reactor: Any, hosts: str | None = None) -> None:
         """
         @param reactor: provides C{nameResolver}, threads and the time.
         @param hosts: the path of a hosts file that is asked first.
@@ -117,7 +118,7 @@ class Names:
         self._cache: OrderedDict[tuple[str, int], _Answer] = OrderedDict()
         self._pending: dict[tuple[str, int], list[Deferred[tuple[IPAddress, ...]]]] = {}
 
-    def known(self, name: str, version: int) -> Optional[tuple[IPAddress, ...]]:
+    def known(self, name: str, version: int) -> tuple[IPAddress, ...] | None:
         """
         What is in the cache.
 

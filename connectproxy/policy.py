@@ -9,7 +9,7 @@ with its own exemptions.
 
 from __future__ import annotations
 
-from typing import Iterable, Optional
+from collections.abc import Iterable
 
 from connectproxy.interfaces import Action, IPAddress, IRule, TunnelRequest, Verdict
 
@@ -41,7 +41,7 @@ class Policy:
                 return verdict
         return DEFAULT
 
-    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Optional[Verdict]:
+    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
         """
         Judge an address that is about to be dialled.
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import Any, Callable, Iterable, Mapping, Optional
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import TimeoutError as ConnectTimeout
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolFactory
 from twisted.internet.protocol import ClientFactory, connectionDone
 from twisted.python.failure import Failure
 
@@ -80,17 +81,19 @@ class _Runner(ClientFactory):
 
     def __init__(self, race: Race, address: IPAddress) -> None:
         self.race: Any = race
-        self.address = address
+        self.host = str(address)
+        self.peer: Any = None
         self.connector: Any = None
         self.started = race.reactor.seconds()
 
-    def buildProtocol(self, addr: IAddress) -> Any:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """
         Connected.  Who comes second gets no protocol, which closes his
         connection.
         """
         if self.race.done:
             return None
+        self.peer = addr
         self.finish("connected")
         self.race.stop()
         return self
@@ -101,7 +104,7 @@ class _Runner(ClientFactory):
         """
         race = self.race
         transport.setTcpNoDelay(True)
-        protocol: Any = race.factory.buildProtocol(transport.getPeer())
+        protocol: Any = race.factory.buildProtocol(self.peer)
         adopt(transport, protocol)
         race.won(self, protocol)
 
@@ -122,6 +125,13 @@ class _Runner(ClientFactory):
         if not self.result:
             self.finish(failureKind(reason))
             self.race.advance()
+
+    def clientConnectionLost(self, connector: Any, reason: Failure) -> None:
+        """
+        The connection that was made is closed.  The connector and its transport
+        know each other; without this they would wait for the collector.
+        """
+        connector.transport = None
 
     def finish(self, result: str) -> None:
         """
@@ -151,7 +161,7 @@ class Race:
         reactor: Any,
         request: TunnelRequest,
         factory: IProtocolFactory,
-        judge: Callable[[TunnelRequest, IPAddress], Optional[Verdict]],
+        judge: Callable[[TunnelRequest, IPAddress], Verdict | None],
         result: Deferred[Established],
     ) -> None:
         """
@@ -170,11 +180,11 @@ class Race:
         self._waiting: dict[int, deque[IPAddress]] = {6: deque(), 4: deque()}
         self._runners: list[_Runner] = []
         self._tried: list[Any] = []  # runners, and attempts that were not made
-        self._denial: Optional[Verdict] = None
+        self._denial: Verdict | None = None
         self._offered = 0
         self._version = 6
         self._complete = False
-        self._timer: Optional[IDelayedCall] = None
+        self._timer: IDelayedCall | None = None
 
     def offer(self, addresses: Iterable[IPAddress], *, complete: bool) -> None:
         """
@@ -219,7 +229,7 @@ class Race:
         """
         A connection is made and handed over.
         """
-        host = str(winner.address)
+        host = winner.host
         port = self._request.destination.port
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         established = Established(protocol, address, self.tried(), self.resolved)
@@ -251,11 +261,11 @@ class Race:
         Every attempt, in the order they were begun.
         """
         return tuple(
-            each if isinstance(each, Attempt) else Attempt(str(each.address), each.result, each.seconds)
+            each if isinstance(each, Attempt) else Attempt(each.host, each.result, each.seconds)
             for each in self._tried
         )
 
-    def _pick(self) -> Optional[IPAddress]:
+    def _pick(self) -> IPAddress | None:
         """
         The next address: of the other family than the last one, if there is any.
         """
@@ -274,7 +284,7 @@ class Race:
         self._tried.append(runner)
         port = self._request.destination.port
         # No timeout here: whoever keeps the deadline of the whole cancels.
-        runner.connector = self.reactor.connectTCP(str(address), port, runner, timeout=None)
+        runner.connector = self.reactor.connectTCP(runner.host, port, runner, timeout=None)
         if self._waiting[4] or self._waiting[6]:
             self._timer = self.reactor.callLater(ATTEMPT_DELAY, self.advance)
 

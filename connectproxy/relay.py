@@ -14,7 +14,7 @@ direction ends both, after what is outstanding has been written.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -115,7 +115,7 @@ class Tunnel:
         self._wheel.remove(self)
         self.watch()
 
-    def _due(self, now: float) -> Optional[float]:
+    def _due(self, now: float) -> float | None:
         """
         @return: the seconds until the first deadline, negative if it is past,
             or L{None} if there is none.
@@ -128,7 +128,7 @@ class Tunnel:
             due = life if due is None else min(due, life)
         return due
 
-    def expired(self, now: float) -> Optional[float]:
+    def expired(self, now: float) -> float | None:
         """
         Asked by the wheel.
 

@@ -9,7 +9,7 @@ prints nothing, and any number of it fit into one process.
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any, Optional
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
@@ -23,9 +23,9 @@ from connectproxy.interfaces import IListenerKind, IRelay, IRuleKind, IUpstreamK
 from connectproxy.ledger import AccessFile, Ledger
 from connectproxy.limits import Admission
 from connectproxy.names import Names
+from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy
 from connectproxy.relay import Timeouts, WiredRelay
-from connectproxy.rules.loop import OwnPorts
 from connectproxy.splice import SpliceRelay
 from connectproxy.switchboard import Switchboard, showAddress
 from connectproxy.wheel import Wheel
@@ -64,7 +64,7 @@ class ProxyService(Service):
         self.config = config
         self.addresses: list[IAddress] = []
         self._ports: list[Any] = []
-        self._switchboard: Optional[Switchboard] = None
+        self._switchboard: Switchboard | None = None
 
     def privilegedStartService(self) -> None:
         """
@@ -127,7 +127,9 @@ class ProxyService(Service):
         The relays, the best first.
         """
         config, reactor = self.config, self._reactor
-        timeouts = Timeouts(config["timeouts.idle"], config["timeouts.half_open"], config["timeouts.lifetime"])
+        timeouts = Timeouts(
+            config["timeouts.idle"], config["timeouts.half_open"], config["timeouts.lifetime"]
+        )
         relays: list[IRelay] = []
         if config["relay.splice"] and SpliceRelay.isSupported():
             relays.append(SpliceRelay(reactor, reactor, self._wheel, timeouts))
@@ -180,7 +182,9 @@ class ProxyService(Service):
         if host is None or number is None:
             path = getattr(address, "name", b"")
             shown = f"unix:{path.decode('utf-8', 'backslashreplace')}" if path else shown
-            self._log.info("connectproxy listens at {where} (configuration {id})", where=shown, id=self.config.id)
+            self._log.info(
+                "connectproxy listens at {where} (configuration {id})", where=shown, id=self.config.id
+            )
             return
         ip = ip_address(host)
         self._own.add(ip, number)

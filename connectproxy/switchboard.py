@@ -11,7 +11,8 @@ one path in any phase: cancel what is outstanding, record, done.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
@@ -33,7 +34,6 @@ from connectproxy.interfaces import (
     IUpstream,
     Outcome,
     Phase,
-    TunnelRequest,
     Verdict,
 )
 from connectproxy.ledger import Ledger
@@ -60,18 +60,13 @@ def showAddress(address: IAddress) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
-
-
-def _field(request: Optional[TunnelRequest], name: bytes) -> Optional[str]:
+def _field(fields: tuple[tuple[bytes, bytes], ...], name: bytes) -> str | None:
     """
     The first header field of that name, as text.
     """
-    if request is not None:
-        for each, value in request.fields:
-            if each == name:
-                return value[:FIELD_LIMIT].decode("latin-1")
+    for each, value in fields:
+        if each == name:
+            return value[:FIELD_LIMIT].decode("latin-1")
     return None
 
 
@@ -83,8 +78,8 @@ class _Call:
     """
 
     __slots__ = (
-        "_began", "_board", "_connecting", "_dialled", "_established", "_inbound", "_leg", "_tunnel", "_upstream",
-        "_verdict", "_gone", "_instead", "_relay", "phase", "request", "slot",
+        "_address", "_began", "_board", "_connecting", "_dialled", "_gone", "_inbound", "_instead", "_relay",
+        "_resolved", "_tried", "_tunnel", "_upstream", "_verdict", "phase", "request", "slot",
     )  # fmt: skip
 
     _log = Logger()
@@ -96,15 +91,16 @@ class _Call:
         self.phase = Phase.ARRIVED
         self.slot = 0
         self._began = board.clock.seconds()
-        self._dialled = 0.0
+        self._resolved = self._dialled = 0.0
         self._gone = False
-        self._instead: Optional[Refusal] = None
-        self._relay = ""
-        self._upstream: Optional[str] = None
-        self._verdict: Optional[Verdict] = None
-        self._connecting: Optional[Deferred[Established]] = None
-        self._established: Optional[Established] = None
-        self._tunnel: Optional[ITunnel] = None
+        self._instead: Refusal | None = None
+        self._relay: str | None = None
+        self._upstream: str | None = None
+        self._verdict: Verdict | None = None
+        self._connecting: Deferred[Established] | None = None
+        self._address: str | None = None
+        self._tried: tuple[Attempt, ...] = ()
+        self._tunnel: ITunnel | None = None
 
     def begin(self) -> None:
         """
@@ -130,9 +126,8 @@ class _Call:
         board.wheel.add(self, board.connectTimeout)
         self._connecting = connecting = board.upstreams[self._upstream].connect(self.request, board.legs)
         connecting.addCallbacks(self._connected, self._failed)
-        connecting.addErrback(self._broken)
 
-    def expired(self, now: float) -> Optional[float]:
+    def expired(self, now: float) -> float | None:
         """
         There is no answer yet, and the time is up.
 
@@ -167,27 +162,22 @@ class _Call:
         board = self._board
         board.wheel.remove(self)
         self._connecting = None
-        self._established = established
+        origin, self._address, self._tried, self._resolved = established
         self._dialled = board.clock.seconds()
         self.phase = Phase.ANSWERING
-        leg: Leg = self._inbound.accept(established)
-        origin = established.protocol
-        if leg.lost or origin.lost:
-            for each in (leg, origin):
-                if not each.lost:
-                    each.transport.abortConnection()  # type: ignore[union-attr]
-            who = "client" if leg.lost else "origin"
-            self._ended(Outcome(who, Phase.ANSWERING, "reset", 0, 0, 0.0))
-            return
-        self.phase = Phase.RELAYING
-        relay = next(each for each in board.relays if each.canJoin(leg, origin))
-        self._relay = relay.relayName
-        self._tunnel = tunnel = relay.join(leg, origin)
-        # Neither is needed while the tunnel is up, and there may be thousands.
-        self._inbound = None
-        self._established = established._replace(protocol=None)  # type: ignore[arg-type]
-        tunnel.finished.addCallback(self._ended)
-        tunnel.finished.addErrback(self._broken)
+        try:
+            leg: Leg = self._inbound.accept(established)
+            # It is not needed while the tunnel is up, and there may be thousands.
+            self._inbound = None
+            for relay in board.relays:
+                if relay.canJoin(leg, origin):
+                    break
+            self.phase = Phase.RELAYING
+            self._relay = relay.relayName
+            self._tunnel = tunnel = relay.join(leg, origin)
+            tunnel.finished.addCallback(self._ended)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
+            self._broken(Failure())
 
     def _failed(self, failure: Failure) -> None:
         """
@@ -200,74 +190,99 @@ class _Call:
             self._broken(failure)
             return
         refused: Any = failure.value
+        self._tried = refused.tried
         if refused.refusal.kind == "proxy_exhausted":
             self._board.admission.exhausted()
         if self._gone:
-            self._finish(refused.tried, None, Outcome("client", self.phase, "client_gone", 0, 0, 0.0))
+            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0))
         else:
-            self.refuse(self._instead or refused.refusal, refused.tried)
+            self.refuse(self._instead or refused.refusal)
 
     def _broken(self, failure: Failure) -> None:
         """
         A bug of ours: log it, and leave nobody waiting.
         """
         self._log.failure("a request for {target} failed", failure, target=str(self.request.destination))
-        self._board.wheel.remove(self)
-        if self.phase in (Phase.DECIDING, Phase.DIALLING):
+        if self._inbound is not None:
             self.refuse(Refusal("proxy_internal_error", "the proxy failed; its log has more"))
-        elif self.phase is not Phase.DONE:
-            self._ended(Outcome("proxy", self.phase, "aborted", 0, 0, 0.0))
+        elif self._tunnel is not None:
+            self._tunnel.abort("aborted")
 
-    def refuse(self, refusal: Refusal, tried: tuple[Attempt, ...] = ()) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """
         Answer that there will be no tunnel.
         """
-        phase, inbound = self.phase, self._inbound
-        self._finish(tried, refusal, Outcome("proxy", phase, "refused", 0, 0, 0.0))
+        inbound = self._inbound
+        self._finish("refusal", Outcome("proxy", self.phase, "refused", 0, 0, 0.0), refusal)
         inbound.refuse(refusal)
 
     def _ended(self, outcome: Outcome) -> None:
         """
         The relay is done with it, and both sockets are closed.
         """
-        established = self._established
-        assert established is not None
-        if self._board.draining and outcome.phase is Phase.RELAYING:
+        if self._board.draining:
             outcome = outcome._replace(phase=Phase.DRAINING)
-        self._finish(established.tried, None, outcome)
+        try:
+            self._finish("tunnel", outcome)
+        except Exception:  # noqa: BLE001 - the tunnel is over all the same
+            self._log.failure("an event was lost")
         self._board.connectionClosed()
 
-    def _finish(self, tried: tuple[Attempt, ...], refusal: Optional[Refusal], outcome: Outcome) -> None:
+    def _finish(self, event: str, outcome: Outcome, refusal: Refusal | None = None) -> None:
         """
         Write the event and forget the call.
         """
-        board, request = self._board, self.request
-        established = self._established
+        board, request, verdict = self._board, self.request, self._verdict
+        began, resolved, dialled = self._began, self._resolved, self._dialled
         now = board.clock.seconds()
-        resolved = established.resolved if established is not None else 0.0
-        verdict = self._verdict
-        denied = refusal is not None and bool(refusal.rule)
-        event = "tunnel" if established is not None else "refusal" if refusal is not None else "abandoned"
         self.phase = Phase.DONE
         self._inbound = self._tunnel = None
         board.release(self)
-        board.record(
-            now - request.arrived, event, request.listener, request.client, request.protocol, request.method,
-            str(request.destination), request,
-            decision=("deny" if denied else "allow" if verdict is not None else None),
-            rule=(refusal.rule if refusal is not None and denied else verdict.rule if verdict is not None else None),
-            reason=(refusal.detail if refusal is not None else verdict.reason if verdict is not None else None),
-            status=(200 if established is not None else refusal.row.status if refusal is not None else None),
-            error=(refusal.kind if refusal is not None else None),
-            upstream=self._upstream,
-            address=(established.address if established is not None else None),
-            tried=tried, relay=self._relay or None, outcome=outcome,
-            head=self._began - request.arrived,
-            resolve=(resolved - self._began if resolved else None),
-            connect=(self._dialled - (resolved or self._began) if self._dialled else None),
-            total=now - request.arrived,
-        )  # fmt: skip
-        self._established = None
+        decision = rule = reason = status = error = None
+        if verdict is not None:
+            decision, rule, reason = verdict.action.value, verdict.rule, verdict.reason
+        if refusal is not None:
+            if refusal.rule:
+                decision, rule = "deny", refusal.rule
+            reason, status, error = refusal.detail, refusal.row.status, refusal.kind
+        elif event == "tunnel":
+            status = 200
+        arrived = request.arrived
+        board.ledger.write(
+            {
+                "timestamp": board.ledger.stamp(now - arrived),
+                "event": event,
+                "listener": request.listener,
+                "client": showAddress(request.client),
+                "protocol": request.protocol,
+                "method": request.method,
+                "target": str(request.destination),
+                "user_agent": _field(request.fields, b"user-agent"),
+                "alpn": _field(request.fields, b"alpn"),
+                "decision": decision,
+                "rule": rule,
+                "reason": reason,
+                "status": status,
+                "error": error,
+                "upstream": self._upstream,
+                "address": self._address,
+                "tried": [
+                    {"address": each.address, "result": each.result, "ms": int(each.seconds * 1e6) / 1e3}
+                    for each in self._tried
+                ],
+                "relay": self._relay,
+                "bytes_up": outcome.bytesUp,
+                "bytes_down": outcome.bytesDown,
+                "ended_by": outcome.endedBy,
+                "phase": outcome.phase.value,
+                "end": outcome.kind,
+                "head_ms": int((began - arrived) * 1e6) / 1e3,
+                "resolve_ms": int((resolved - began) * 1e6) / 1e3 if resolved else None,
+                "connect_ms": int((dialled - (resolved or began)) * 1e6) / 1e3 if dialled else None,
+                "relay_ms": int(outcome.seconds * 1e6) / 1e3 if self._relay else None,
+                "total_ms": int((now - arrived) * 1e6) / 1e3,
+            }
+        )
 
 
 @implementer(ISwitchboard)
@@ -278,6 +293,7 @@ class Switchboard:
     @ivar policy: judges requests.
     @ivar upstreams: the ways to destinations, by name.
     @ivar relays: what can join two legs; the first that can does.
+    @ivar ledger: takes the events.
     @ivar draining: no new tunnels are made.
     @ivar connectTimeout: seconds from a request's arrival here to its answer.
     """
@@ -310,7 +326,7 @@ class Switchboard:
         self.legs = Factory.forProtocol(Leg)
         self.legs.noisy = False
         self.draining = False
-        self._ledger = ledger
+        self.ledger = ledger
         self._calls: set[_Call] = set()
         self._quiet: list[Deferred[None]] = []
 
@@ -352,69 +368,31 @@ class Switchboard:
                 each.callback(None)
 
     def rejected(
-        self, refusal: Optional[Refusal], client: IAddress, listener: str, protocol: str, arrived: float,
-        method: Optional[str], target: Optional[str],
+        self, refusal: Refusal | None, client: IAddress, listener: str, protocol: str, arrived: float,
+        method: str | None, target: str | None,
     ) -> None:  # fmt: skip
         """
         See L{ISwitchboard.rejected}.
         """
-        now = self.clock.seconds()
         gone = refusal is None
-        self.record(
-            now - arrived, "abandoned" if gone else "refusal", listener, client, protocol, method, target, None,
-            reason=("the client closed before its request was whole" if refusal is None else refusal.detail),
-            status=(None if refusal is None else refusal.row.status),
-            error=(None if refusal is None else refusal.kind),
-            outcome=Outcome("client" if gone else "proxy", Phase.ARRIVED, "client_gone" if gone else "refused", 0, 0, 0.0),
-            head=now - arrived, total=now - arrived,
-        )  # fmt: skip
-
-    def record(
-        self, ago: float, event: str, listener: str, client: IAddress, protocol: str, method: Optional[str],
-        target: Optional[str], request: Optional[TunnelRequest], *, outcome: Outcome, head: float, total: float,
-        decision: Optional[str] = None, rule: Optional[str] = None, reason: Optional[str] = None,
-        status: Optional[int] = None, error: Optional[str] = None, upstream: Optional[str] = None,
-        address: Optional[str] = None, tried: tuple[Attempt, ...] = (), relay: Optional[str] = None,
-        resolve: Optional[float] = None, connect: Optional[float] = None,
-    ) -> None:  # fmt: skip
-        """
-        Write one event, with the fields of L{connectproxy.ledger.FIELDS}.
-        """
-        self._ledger.write(
+        seconds = self.clock.seconds() - arrived
+        self.ledger.write(
             {
-                "timestamp": self._ledger.stamp(ago),
-                "event": event,
-                "id": "",
-                "config": "",
+                "timestamp": self.ledger.stamp(seconds),
+                "event": "abandoned" if gone else "refusal",
                 "listener": listener,
                 "client": showAddress(client),
                 "protocol": protocol,
                 "method": method,
                 "target": target,
-                "user_agent": _field(request, b"user-agent"),
-                "alpn": _field(request, b"alpn"),
-                "decision": decision,
-                "rule": rule,
-                "reason": reason,
-                "status": status,
-                "error": error,
-                "upstream": upstream,
-                "address": address,
-                "tried": [
-                    {"address": each.address, "result": each.result, "ms": _milliseconds(each.seconds)}
-                    for each in tried
-                ],
-                "relay": relay,
-                "bytes_up": outcome.bytesUp,
-                "bytes_down": outcome.bytesDown,
-                "ended_by": outcome.endedBy,
-                "phase": outcome.phase.value,
-                "end": outcome.kind,
-                "head_ms": _milliseconds(head),
-                "resolve_ms": None if resolve is None else _milliseconds(resolve),
-                "connect_ms": None if connect is None else _milliseconds(connect),
-                "relay_ms": _milliseconds(outcome.seconds) if relay is not None else None,
-                "total_ms": _milliseconds(total),
+                "reason": refusal.detail if refusal else "the client closed before its request was whole",
+                "status": refusal.row.status if refusal else None,
+                "error": refusal.kind if refusal else None,
+                "ended_by": "client" if gone else "proxy",
+                "phase": Phase.ARRIVED.value,
+                "end": "client_gone" if gone else "refused",
+                "head_ms": int(seconds * 1e6) / 1e3,
+                "total_ms": int(seconds * 1e6) / 1e3,
             }
         )
 
@@ -428,7 +406,7 @@ class Switchboard:
         self.draining = True
         if not self.admission.connections:
             return succeed(None)
-        quiet: Deferred[None] = Deferred(lambda d: self._quiet.remove(d))
+        quiet: Deferred[None] = Deferred(lambda d: self._quiet.remove(d))  # noqa: PLW0108 - the list is another by then
         self._quiet.append(quiet)
         return quiet
 

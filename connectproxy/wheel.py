@@ -16,7 +16,7 @@ and when it is asked too early it answers with how long is left.
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from typing import Optional, Protocol
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -36,7 +36,7 @@ class Timed(Protocol):
 
     slot: int
 
-    def expired(self, now: float) -> Optional[float]:
+    def expired(self, now: float) -> float | None:
         """
         The deadline has come.
 
@@ -59,7 +59,7 @@ class Wheel:
         self._clock = clock
         self._slots: dict[int, set[Timed]] = {}
         self._order: list[int] = []
-        self._call: Optional[IDelayedCall] = None
+        self._call: IDelayedCall | None = None
         self._next = 0
 
     def __len__(self) -> int:
@@ -127,7 +127,7 @@ class Wheel:
                 item.slot = 0
                 try:
                     again = item.expired(now)
-                except Exception:
+                except Exception:  # noqa: BLE001 - one deadline's bug is not the others'
                     self._log.failure("a deadline of {item!r} failed", item=item)
                     continue
                 if again is not None:

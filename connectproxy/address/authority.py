@@ -68,7 +68,7 @@ _SECRETIVE = frozenset("@/?#\\")  # signs of a URL, which may have a password or
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _NAME_CHARACTERS = 253  # without the trailing dot; RFC 1035 section 2.3.4 has 255 octets on the wire
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")  # what inet_aton() and browsers take for one
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # what inet_aton() and browsers take for one, in lower case
 _PORT = re.compile(r"[0-9]{1,5}")
 
 # RFC 3986 appendix A, under the names it has there.
@@ -133,8 +133,7 @@ _HOST_FAULTS = (
     (r".*[^.]{64}.*", "has a label longer than the 63 characters that DNS has room for; shorten it"),
     (
         r".*",
-        "ends in a number and is no IPv4 address; write four decimal numbers, as in 192.0.2.1,"
-        " with no leading zeros and no dot behind",
+        "ends in a number and is no IPv4 address; write four decimal numbers as in 192.0.2.1, none padded",
     ),
 )
 

@@ -92,7 +92,7 @@ class EndpointForm(Form):
     An endpoint; the value is an L{Endpoint}.
     """
 
-    words = "a port, host:port, or a Twisted server endpoint string"
+    words = "a port (on 127.0.0.1), host:port, [IPv6]:port, or any Twisted server endpoint string"
 
     def fromTOML(self, value: Any) -> Endpoint:
         """
@@ -123,9 +123,7 @@ def parseEndpoint(text: str) -> Endpoint:
         try:
             IPv6Address(match[1])
         except ValueError:
-            raise Unfit(
-                (f"{shown(match[1])} is not an IPv6 address", "give it as in [::1]:8080")
-            ) from None
+            raise Unfit((f"{shown(match[1])} is not an IPv6 address", "give it as in [::1]:8080")) from None
     return _tcp(match[3], match[2] or match[1])
 
 
@@ -206,7 +204,7 @@ def _bound(
     """
     if len(positional) > len(parameters):
         raise Unfit((f"{kind}: takes at most {len(parameters)} arguments", _QUOTE))
-    arguments = dict(zip(parameters, positional))
+    arguments = dict(zip(parameters, positional, strict=False))
     for name, value in named.items():
         if name not in parameters:
             near = difflib.get_close_matches(name, parameters, 1)
@@ -231,12 +229,12 @@ def _known(kind: str, text: str) -> None:
     from twisted.internet.interfaces import IStreamServerEndpointStringParser  # noqa: PLC0415 - see the module
     from twisted.plugin import getPlugins  # noqa: PLC0415
 
-    kinds = {*_PARAMETERS, *(plugin.prefix for plugin in getPlugins(IStreamServerEndpointStringParser))}
-    if kind.lower() not in {each.lower() for each in kinds - _PARAMETERS.keys()}:
+    kinds = {str(plugin.prefix).lower() for plugin in getPlugins(IStreamServerEndpointStringParser)}
+    if kind.lower() not in kinds:
         raise Unfit(
             (
                 f"{shown(text)} is neither a port nor host:port, and there is no endpoint of the kind {shown(kind)}",
-                f"there are {', '.join(sorted(kinds))};"
+                f"there are {', '.join(sorted(kinds.union(_PARAMETERS)))};"
                 " a name without a dot is written as in tcp:8080:interface=NAME",
             )
         )

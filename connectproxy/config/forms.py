@@ -8,7 +8,7 @@ words what it accepts.  It knows no key, no file and no default.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from connectproxy.address import Networks
@@ -110,7 +110,7 @@ class _Number(Form):
     unit: ClassVar[str]
     _digits: ClassVar[re.Pattern[str]]
     _types: ClassVar[tuple[type, ...]]
-    _convert: ClassVar[Callable[[Any], Any]]
+    _convert: ClassVar[type[int | float]]
 
     def __init__(self, low: float, high: float, zero: str = "") -> None:
         self.low = low
@@ -206,7 +206,7 @@ class AccessLog(Form):
     Where access events go; the value is the text as it stands.
     """
 
-    words = "'log', 'none', '-' or the name of a file"
+    words = "a file to add JSON lines to, '-' for JSON lines on standard output, 'log' for lines in twistd's log, or 'none'"
 
     def fromTOML(self, value: Any) -> str:
         """

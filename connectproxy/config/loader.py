@@ -110,7 +110,8 @@ class Config(Mapping[str, Any]):
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"a {type(self).__name__} does not change")
 
-    __delattr__ = __setattr__  # type: ignore[assignment]  # takes no value, and gets to no use of one
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a {type(self).__name__} does not change")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.origin or 'of no file'}>"
@@ -284,7 +285,9 @@ class _Reading:
         key = f"{LISTEN}.endpoint"
         tables = self._tables.get(LISTEN)
         if isinstance(tables, Mapping):
-            self._complain(LISTEN, self._place((LISTEN,)), "there can be several listeners", f"write [[{LISTEN}]]")
+            self._complain(
+                LISTEN, self._place((LISTEN,)), "there can be several listeners", f"write [[{LISTEN}]]"
+            )
         elif tables is not None:
             items = tables if isinstance(tables, Sequence) and not isinstance(tables, str) else (tables,)
             for position, said in enumerate(items):
@@ -294,7 +297,9 @@ class _Reading:
                     self._complain(key, self._place(path), "the listener has no endpoint", advice)
                 listeners.append(self._listener(path, said, {}, self._place(path)))
             if not items:
-                self._complain(LISTEN, self._place((LISTEN,)), "there is no listener", f"add a [[{LISTEN}]] table")
+                self._complain(
+                    LISTEN, self._place((LISTEN,)), "there is no listener", f"add a [[{LISTEN}]] table"
+                )
         if key in self._given:
             argument = self._given[key]
             listeners = [
@@ -305,9 +310,7 @@ class _Reading:
             listeners = [self._listener((LISTEN,), {}, self._given, "the default")]
         return listeners
 
-    def _listener(
-        self, path: Path, said: Any, given: Mapping[str, Any], where: str
-    ) -> tuple[Listener, bool]:
+    def _listener(self, path: Path, said: Any, given: Mapping[str, Any], where: str) -> tuple[Listener, bool]:
         """
         Read one listener.
         """
@@ -316,7 +319,9 @@ class _Reading:
         others = {key.partition(".")[2]: value for key, value in values.items()}
         return Listener(endpoint.text, MappingProxyType(others), where), endpoint.local
 
-    def _try(self, setting: Setting, place: str, read: Callable[[Any], Any], said: Any, otherwise: Any) -> Any:
+    def _try(
+        self, setting: Setting, place: str, read: Callable[[Any], Any], said: Any, otherwise: Any
+    ) -> Any:
         """
         Read a value; what is wrong with it becomes problems.
         """

@@ -45,6 +45,8 @@ class Places:
         for line, tokens in _statements(text):
             if tokens[0] == "[":
                 table = self._header(tokens)
+                if table and isinstance(table[-1], int):
+                    self._lines.setdefault(table[:-1], line)  # the array begins where its first table does
                 self._lines.setdefault(table, line)
             elif "=" in tokens:
                 self._lines[table + _key(tokens[: tokens.index("=")])] = line

@@ -67,7 +67,7 @@ class Setting(NamedTuple):
 SCHEMA = (
     Setting(
         "listen.endpoint", "listen", "127.0.0.1:8080", EndpointForm(), "ENDPOINT",
-        "where to listen: a port (on 127.0.0.1), host:port, [IPv6]:port, or any Twisted server endpoint string",
+        "where to listen",
         repeatable=True,
     ),
     Setting(
@@ -89,8 +89,7 @@ SCHEMA = (
     ),
     Setting(
         "access_log.file", "access-log", "log", AccessLog(), "FILE|-|none",
-        "where the event of each tunnel and refusal goes: 'log' is a line in twistd's own log, '-' JSON lines"
-        " on standard output, 'none' nowhere; anything else is a file that JSON lines are added to",
+        "where the event of each tunnel and of each refusal goes",
     ),
     Setting(
         "timeouts.head", "", 30, Seconds(0.1, 3600), "",

@@ -16,9 +16,10 @@ time is over, so that a reset does not take the answer with it (RFC 9112 section
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from enum import Enum
-from typing import Any, Callable, Mapping, Optional
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -30,8 +31,8 @@ from zope.interface import implementer
 from connectproxy.address import parseAuthority
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Established, IInboundTunnel, IListenerKind, ISwitchboard, TunnelRequest
-from connectproxy.leg import Leg, adopt
-from connectproxy.sockets import unsent, writeNow
+from connectproxy.leg import Leg
+from connectproxy.sockets import inheritNoDelay, unsent, writeNow
 from connectproxy.wire.http1 import (
     CONNECTED,
     HeadReader,
@@ -94,18 +95,20 @@ class HTTPProxy(Protocol):
     """
     One client's connection, until there is a tunnel.
 
+    @ivar client: the client's address.
     @ivar slot: the wheel's, for the deadlines of the head and of lingering.
     @ivar state: the L{State}.
     """
 
     factory: HTTPProxyFactory
+    client: Any
     slot = 0
     state = State.READING
     request: Any = None
     _early = b""
     _ended = False
     _discarded = 0
-    _whenLost: Optional[Callable[[], None]] = None
+    _whenLost: Callable[[], None] | None = None
 
     def connectionMade(self) -> None:
         """
@@ -151,15 +154,15 @@ class HTTPProxy(Protocol):
         if isinstance(destination, Refusal):
             self._reject(destination)
             return
-        factory, transport = self.factory, self.transport
+        factory = self.factory
         self._leaveReading(State.WAITING)
         self._early = self._reader.leftover
         del self._reader
         if self._early:
-            transport.pauseProducing()  # type: ignore[union-attr]
+            self.transport.pauseProducing()  # type: ignore[union-attr]
         self.request = TunnelRequest(
             destination,
-            transport.getPeer(),  # type: ignore[union-attr]
+            self.client,
             factory.description,
             "http/1.1" if head.minor else "http/1.0",
             "CONNECT",
@@ -182,15 +185,12 @@ class HTTPProxy(Protocol):
         """
         transport: Any = self.transport
         self.state = State.GONE
-        leg = Leg()
-        leg.held, leg.ended = self._early, self._ended
-        if hasattr(transport, "setTcpNoDelay"):
+        self._whenLost = None
+        if not self.factory.noDelay and hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
         writeNow(transport, CONNECTED)
-        self._early = b""
-        self._whenLost = None
-        adopt(transport, leg)
-        return leg
+        early, self._early = self._early, b""
+        return Leg.of(transport, early, ended=self._ended)
 
     def refuse(self, refusal: Refusal) -> None:
         """
@@ -214,15 +214,15 @@ class HTTPProxy(Protocol):
         self._leaveReading(State.LINGERING)
         self._answer(refusal, withBody=withBody)
 
-    def _record(self, refusal: Optional[Refusal]) -> None:
+    def _record(self, refusal: Refusal | None) -> None:
         """
         Have an event written for a head that came to nothing.
         """
-        factory, transport = self.factory, self.transport
+        factory = self.factory
         method, target = self._reader.soFar
         factory.switchboard.rejected(
             refusal,
-            transport.getPeer(),  # type: ignore[union-attr]
+            self.client,
             factory.description,
             "http/1.1",
             self._arrived,
@@ -315,10 +315,11 @@ class HTTPProxyFactory(Factory):
     The connections of one listening port.
 
     @ivar reading: those that have not sent a whole head yet.
+    @ivar noDelay: the port's connections have TCP_NODELAY from the start.
     """
 
     noisy = False
-    protocol = HTTPProxy
+    noDelay = False
 
     def __init__(
         self,
@@ -343,12 +344,13 @@ class HTTPProxyFactory(Factory):
         self.limits = limits
         self.reading: set[HTTPProxy] = set()
 
-    def buildProtocol(self, addr: Optional[IAddress]) -> HTTPProxy:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """
         A client has connected.
         """
         protocol = HTTPProxy()
         protocol.factory = self
+        protocol.client = addr
         return protocol
 
     def stopFactory(self) -> None:
@@ -375,7 +377,9 @@ class _Kind:
             raise ValueError(f"{where}: unknown keys: {', '.join(sorted(mapping))}")
         return {}
 
-    def listen(self, reactor: Any, description: str, options: Any, switchboard: ISwitchboard) -> Deferred[Any]:
+    def listen(
+        self, reactor: Any, description: str, options: Any, switchboard: ISwitchboard
+    ) -> Deferred[Any]:
         """
         See L{IListenerKind.listen}.
         """
@@ -387,7 +391,13 @@ class _Kind:
             settings["timeouts.head"],
             settings["timeouts.linger"],
         )
-        return serverFromString(reactor, description).listen(factory)
+
+        def listening(port: Any) -> Any:
+            factory.noDelay = inheritNoDelay(port)
+            return port
+
+        opening: Deferred[Any] = serverFromString(reactor, description).listen(factory)
+        return opening.addCallback(listening)
 
 
 kind = _Kind()

@@ -8,70 +8,15 @@ the descriptors run out.
 
 from __future__ import annotations
 
-import socket
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from zope.interface import implementer
 
-from connectproxy.address import canonical
 from connectproxy.interfaces import Action, IPAddress, IRule, IRuleKind, TunnelRequest, Verdict
+from connectproxy.own import OwnPorts
 
-__all__ = ["OwnAddresses", "OwnPorts", "kind"]
-
-
-class OwnPorts:
-    """
-    Where the proxy itself listens.  The service fills it in when it knows: a
-    port may be chosen by the system.
-    """
-
-    def __init__(self) -> None:
-        self._ports: dict[int, set[IPAddress]] = {}
-
-    def add(self, address: IPAddress, port: int) -> None:
-        """
-        @param address: the address bound; an unspecified one stands for all that
-            this machine has.
-        """
-        self._ports.setdefault(port, set()).add(canonical(address))
-
-    def clear(self) -> None:
-        """
-        The proxy listens no more.
-        """
-        self._ports.clear()
-
-    def includes(self, address: IPAddress, port: int) -> bool:
-        """
-        Whether a connection to C{address} and C{port} would come back here.
-        """
-        bound = self._ports.get(port)
-        if bound is None:
-            return False
-        address = canonical(address)
-        if address in bound or address.is_unspecified:
-            return True
-        return any(each.is_unspecified for each in bound) and isLocal(address)
-
-
-def isLocal(address: IPAddress) -> bool:
-    """
-    Whether an address belongs to this machine.
-
-    The routing table knows: a datagram socket that is connected to one of the
-    machine's own addresses is given that very address as its own.  Nothing is
-    sent.
-    """
-    if address.is_loopback:
-        return True
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((str(address), 9))
-            name: str = probe.getsockname()[0]
-    except OSError:
-        return False
-    return name == str(address)
+__all__ = ["OwnAddresses", "kind"]
 
 
 @implementer(IRule)
@@ -85,13 +30,13 @@ class OwnAddresses:
     def __init__(self, own: OwnPorts) -> None:
         self._own = own
 
-    def decideRequest(self, request: TunnelRequest) -> Optional[Verdict]:
+    def decideRequest(self, request: TunnelRequest) -> Verdict | None:
         """
         Nothing to say before the addresses are known.
         """
         return None
 
-    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Optional[Verdict]:
+    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
         """
         Deny an address that leads back here.
         """

@@ -8,7 +8,8 @@ are a list of what is allowed, and the list begins with 443 and 80.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from zope.interface import implementer
 
@@ -27,18 +28,16 @@ class AllowedPorts:
 
     ruleName = "allow-ports"
 
-    def __init__(self, ranges: Optional[tuple[tuple[int, int], ...]]) -> None:
+    def __init__(self, ranges: tuple[tuple[int, int], ...] | None) -> None:
         self.ranges = ranges
-        self._allowed = frozenset(
-            port for first, last in ranges or () for port in range(first, last + 1)
-        )
+        self._allowed = frozenset(port for first, last in ranges or () for port in range(first, last + 1))
 
     def __str__(self) -> str:
         if self.ranges is None:
             return "any"
         return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in self.ranges) or "none"
 
-    def decideRequest(self, request: TunnelRequest) -> Optional[Verdict]:
+    def decideRequest(self, request: TunnelRequest) -> Verdict | None:
         """
         Deny a port that is not allowed; leave the others to the next rule.
         """
@@ -47,7 +46,7 @@ class AllowedPorts:
             return None
         return Verdict(Action.DENY, f"port {port} is not among the allowed ports ({self})", self.ruleName)
 
-    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Optional[Verdict]:
+    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
         """
         Nothing to say: an address has no port of its own.
         """

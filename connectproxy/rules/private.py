@@ -9,7 +9,8 @@ IPv4 addresses that hide in IPv6 ones.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 from zope.interface import implementer
 
@@ -32,13 +33,13 @@ class PrivateAddresses:
     def __init__(self, exempt: Networks) -> None:
         self.exempt = exempt
 
-    def decideRequest(self, request: TunnelRequest) -> Optional[Verdict]:
+    def decideRequest(self, request: TunnelRequest) -> Verdict | None:
         """
         Nothing to say before the addresses are known.
         """
         return None
 
-    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Optional[Verdict]:
+    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
         """
         Deny an address of any other class; leave the others to the next rule.
 

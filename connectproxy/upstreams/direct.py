@@ -7,7 +7,8 @@ Both families are looked up at once; IPv6 need not wait for IPv4, and IPv4 waits
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
@@ -45,7 +46,7 @@ class _Lookup:
         self._race = race
         self._early: tuple[IPAddress, ...] = ()
         self._left = 2
-        self._timer: Optional[IDelayedCall] = None
+        self._timer: IDelayedCall | None = None
         self._lookups: list[Deferred[tuple[IPAddress, ...]]] = []
 
     def begin(self, names: Names, name: str) -> None:
@@ -115,7 +116,7 @@ class DirectUpstream:
     def __init__(
         self,
         reactor: Any,
-        judge: Callable[[TunnelRequest, IPAddress], Optional[Verdict]],
+        judge: Callable[[TunnelRequest, IPAddress], Verdict | None],
         names: Names,
     ) -> None:
         """
@@ -137,7 +138,7 @@ class DirectUpstream:
                 lookup.stop()
             race.fail(race.timeout())
 
-        lookup: Optional[_Lookup] = None
+        lookup: _Lookup | None = None
         result: Deferred[Established] = Deferred(cancel)
         race = Race(self._reactor, request, factory, self._judge, result)
         destination = request.destination

@@ -44,12 +44,12 @@ _VALUE_OCTET = rb"[\t -~\x80-\xff]"
 """RFC 9110 section 5.5: VCHAR, obs-text, SP and HTAB"""
 
 _HEAD = re.compile(
-    rb"(?:\r\n){0,%d}(%b+) ([!-~]+) HTTP/1\.([0-9])\r\n((?:%b+:%b*\r\n)*)\r\n"
+    rb"(?:\r\n){0,%d}(%b++) ([!-~]++) HTTP/1\.([0-9])\r\n((?:%b++:%b*+\r\n)*+)\r\n"
     % (EMPTY_LINES, _TCHAR, _TCHAR, _VALUE_OCTET)
 )
 """
-A whole head in one go.  Every repetition ends at an octet that it can't contain,
-so that there is only one way to match, and failing is no dearer than matching.
+A whole head in one go.  Every repetition ends at an octet that it can't contain:
+there is one way to match, so it keeps no others in mind, which would cost memory.
 """
 
 _REQUEST_LINE = re.compile(rb"(%b+) ([!-~]+) HTTP/([0-9])\.([0-9])" % _TCHAR)
@@ -218,9 +218,10 @@ class HeadReader:
         end = lf if lf >= 0 else cr if cr >= 0 else size
         settled = min(end + (1 if lf >= 0 else 2), size)
         if self._request:
-            if end - start > limits.fieldLine:
+            last = self._section + limits.section
+            if end > start + limits.fieldLine < last:
                 return _tooLarge(f"line {number} is longer than {limits.fieldLine} octets")
-            if settled - self._section > limits.section:
+            if settled > last:
                 return _tooLarge(f"the header section is longer than {limits.section} octets")
         elif end - start > limits.line:
             return Refusal("http_request_line_too_long", f"line 1 is longer than {limits.line} octets")

@@ -47,6 +47,6 @@ def _string(text: str) -> str:
     RFC 9651 section 3.3.3: an sf-string holds printable ASCII only.  All else is
     written as Python writes it, C{\\xe9}, rather than dropped: a reader may need it.
     """
-    ascii = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-    escaped = ascii.replace("\\", "\\\\").replace('"', '\\"')
+    printable = _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    escaped = printable.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

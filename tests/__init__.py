@@ -1,0 +1,3 @@
+"""
+The tests; the tree mirrors the one of L{connectproxy}.
+"""
