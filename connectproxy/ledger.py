@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
+from itertools import count
 from json import dumps
 from json.encoder import encode_basestring_ascii as quote
 from time import gmtime, strftime, time
@@ -85,6 +86,9 @@ _LINE = (
 """An event as a line of JSON, with a place for each field."""
 
 _INFO = LogLevel.info
+
+_NUMBERS = count(1)
+"""The numbers of events: one row for the process, since two ledgers can begin in one millisecond."""
 
 CHECK_PATH = 1.0
 """Seconds after which it is looked whether the file was moved away."""
@@ -240,8 +244,6 @@ class Ledger:
     @ivar config: the id of the configuration in force.
     """
 
-    _log = Logger(namespace="connectproxy.access")
-
     def __init__(
         self,
         sink: Sink | None = None,
@@ -258,12 +260,13 @@ class Ledger:
         @param clock: tells the time of day in seconds since 1970; the time of
             an event is not the reactor's, which may be a test's.
         """
+        # Not the class's: a Logger that is found there names itself after the class.
+        self._log = Logger(namespace="connectproxy.access", source=self)
         self._sink = sink
         self._format = _TEXT if text else None
         self._clock = clock
         self._prefix = f"{int(clock() * 1000):x}.{os.getpid():x}."
-        self._number = 0
-        self._second = 0
+        self._second = -1
         self._stamp = ""
         self.config = config
 
@@ -286,13 +289,24 @@ class Ledger:
         @param known: the fields of L{FIELDS} that are known, but for C{id} and
             C{config}, which are the ledger's.
         """
-        self._number += 1
         event = _EMPTY | known
-        event["id"] = f"{self._prefix}{self._number}"
+        event["id"] = f"{self._prefix}{next(_NUMBERS)}"
         event["config"] = self.config
         if self._sink is not None:
             self._sink.write(formatLine(event))
-        self._log.emit(_INFO, self._format, event=event)
+        # What Logger.emit does, less its check of the level, which sorts all levels.
+        log = self._log
+        log.observer(
+            {
+                "log_logger": log,
+                "log_level": _INFO,
+                "log_namespace": log.namespace,
+                "log_source": None,
+                "log_format": self._format,
+                "log_time": self._clock(),
+                "event": event,
+            }
+        )
 
     def close(self) -> None:
         """

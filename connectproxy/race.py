@@ -7,8 +7,8 @@ others are aborted before an octet has been sent on them.  Addresses may come
 while the race is on.
 
 Each address is judged at the moment it is dialled, and what is judged is what is
-dialled.  Connections go through C{connectTCP} with a factory: an endpoint would
-leave a wrapper of its own on every read.
+dialled.  Connections go through C{connectTCP} with a factory, the reactor's or one
+of the same contract (L{connectproxy.dial}): an endpoint would leave a wrapper of its own on every read.
 """
 
 from __future__ import annotations
@@ -58,15 +58,20 @@ _WORDS: Mapping[str, str] = {
 """What a client is told, in the order in which one failure of several counts."""
 
 
-def failureKind(reason: Failure) -> str:
+def failureKind(reason: Failure, version: int) -> str:
     """
     Which kind of refusal a failure of C{connectTCP} makes.
 
+    @param version: of the address that was dialled, 4 or 6.
     @return: the name of a row in L{connectproxy.errors.KINDS}.
     """
     if reason.check(ConnectTimeout):
         return "connection_timeout"
-    return _ERRNOS.get(getattr(reason.value, "osError", None) or 0, "destination_unavailable")
+    number = getattr(reason.value, "osError", None) or 0
+    if number == errno.EADDRNOTAVAIL and version == 6:
+        # What a machine without IPv6 (a container, mostly) says to every such address.
+        return "destination_ip_unroutable"
+    return _ERRNOS.get(number, "destination_unavailable")
 
 
 class _Runner(ClientFactory):
@@ -123,7 +128,7 @@ class _Runner(ClientFactory):
         Not connected: on to the next address.
         """
         if not self.result:
-            self.finish(failureKind(reason))
+            self.finish(failureKind(reason, 6 if ":" in self.host else 4))
             self.race.advance()
 
     def clientConnectionLost(self, connector: Any, reason: Failure) -> None:
@@ -163,14 +168,17 @@ class Race:
         factory: IProtocolFactory,
         judge: Callable[[TunnelRequest, IPAddress], Verdict | None],
         result: Deferred[Established],
+        connectTCP: Any = None,
     ) -> None:
         """
-        @param reactor: provides C{connectTCP} and the time.
+        @param reactor: provides the time, and C{connectTCP}.
         @param factory: builds the protocol for the connection that wins.
         @param judge: gives the denial of an address, or L{None}.
         @param result: fires with L{Established} or fails with L{Refused}.
+        @param connectTCP: stands in for the reactor's.
         """
         self.reactor = reactor
+        self.connectTCP = connectTCP or reactor.connectTCP
         self.factory = factory
         self.done = False
         self.resolved = 0.0
@@ -284,7 +292,7 @@ class Race:
         self._tried.append(runner)
         port = self._request.destination.port
         # No timeout here: whoever keeps the deadline of the whole cancels.
-        runner.connector = self.reactor.connectTCP(runner.host, port, runner, timeout=None)
+        runner.connector = self.connectTCP(runner.host, port, runner, timeout=None)
         if self._waiting[4] or self._waiting[6]:
             self._timer = self.reactor.callLater(ATTEMPT_DELAY, self.advance)
 
@@ -307,6 +315,6 @@ class Race:
         Why there is no connection yet.
         """
         destination = self._request.destination
-        if not self._offered:
+        if all(each.result for each in self._runners):  # nothing is under way but a look-up
             return Refusal("dns_timeout", f"the look-up of {destination.host} took too long")
         return Refusal("connection_timeout", f"{destination} {_WORDS['connection_timeout']}")

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from connectproxy.dial import connectTCPFor
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import (
     Established,
@@ -118,14 +119,16 @@ class DirectUpstream:
         reactor: Any,
         judge: Callable[[TunnelRequest, IPAddress], Verdict | None],
         names: Names,
+        connectTCP: Any = None,
     ) -> None:
         """
-        @param reactor: provides C{connectTCP} and the time.
+        @param reactor: provides the time, and C{connectTCP}.
         @param judge: gives the denial of an address, or L{None}.
         @param names: looks up.
         """
         self._reactor = reactor
         self._judge = judge
+        self._connectTCP = connectTCP
         self._names = names
 
     def connect(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
@@ -140,7 +143,7 @@ class DirectUpstream:
 
         lookup: _Lookup | None = None
         result: Deferred[Established] = Deferred(cancel)
-        race = Race(self._reactor, request, factory, self._judge, result)
+        race = Race(self._reactor, request, factory, self._judge, result, self._connectTCP)
         destination = request.destination
         if destination.ip is not None:
             race.offer((destination.ip,), complete=True)
@@ -162,7 +165,7 @@ class _Kind:
         """
         @see: L{IUpstreamKind.build}
         """
-        return DirectUpstream(reactor, policy.decideAddress, names)
+        return DirectUpstream(reactor, policy.decideAddress, names, connectTCPFor(reactor))
 
 
 kind = _Kind()
