@@ -200,14 +200,15 @@ def connectTCPFor(reactor: Any) -> Any:
         L{None}, and gives an C{IConnector}: L{Outgoing} where the reactor watches
         sockets, and the reactor's own C{connectTCP} elsewhere.
     """
+    plain: Any = reactor.connectTCP
     if not isinstance(reactor, PosixReactorBase):
-        return reactor.connectTCP
+        return plain
 
     def connectTCP(host: str, port: int, factory: ClientFactory, timeout: None = None) -> Any:
         try:
             return Outgoing(reactor, host, port, factory)
         except OSError:
             # No descriptor is left.  Twisted's own has a connector to fail with.
-            return reactor.connectTCP(host, port, factory, timeout=timeout)
+            return plain(host, port, factory, timeout=timeout)
 
     return connectTCP

@@ -190,9 +190,14 @@ class Refused(Exception):
     @ivar refusal: the value.
     @ivar tried: the attempts that were made before, oldest first: tuples as
         L{connectproxy.interfaces.Attempt} names them.
+    @ivar resolved: when the name had been looked up, in seconds of the reactor's
+        clock; 0.0 where it had not, or nothing was looked up.
     """
 
-    def __init__(self, refusal: Refusal, tried: tuple[tuple[str, str, float], ...] = ()) -> None:
+    def __init__(
+        self, refusal: Refusal, tried: tuple[tuple[str, str, float], ...] = (), resolved: float = 0.0
+    ) -> None:
         Exception.__init__(self, refusal.kind, refusal.detail)
         self.refusal = refusal
         self.tried = tried
+        self.resolved = resolved

@@ -224,7 +224,12 @@ class Race:
             address = self._pick()
             if address is None:
                 break
-            denial = self._judge(self._request, address)
+            try:
+                denial = self._judge(self._request, address)
+            except Exception:  # noqa: BLE001 - a rule that fails, fails this request only
+                self.stop()
+                self._result.errback(Failure())
+                return
             if denial is None:
                 self._dial(address)
                 return
@@ -249,7 +254,7 @@ class Race:
         Give up, and say why.
         """
         self.stop()
-        self._result.errback(Refused(refusal, self.tried()))
+        self._result.errback(Refused(refusal, self.tried(), self.resolved))
 
     def stop(self) -> None:
         """

@@ -294,6 +294,19 @@ class SpliceRelay:
         for leg in (client, origin):
             if plainSocket(leg.transport) is None or unsent(leg.transport):
                 return False
+        return self._epoll is not None or self._open()
+
+    def _open(self) -> bool:
+        """
+        Make the epoll set, with the first tunnel.
+
+        @return: whether there is one now.
+        """
+        try:
+            self._epoll = select.epoll()
+        except OSError:
+            return False  # no descriptor is left; the other relay needs none
+        self._reactor.addReader(self)
         return True
 
     def join(self, client: Leg, origin: Leg) -> SplicedTunnel:
@@ -301,8 +314,8 @@ class SpliceRelay:
         See L{IRelay.join}.
         """
         if self._epoll is None:
-            self._epoll = select.epoll()
-            self._reactor.addReader(self)
+            self._open()
+        assert self._epoll is not None
         pair = (plainSocket(client.transport), plainSocket(origin.transport))
         assert pair[0] is not None and pair[1] is not None
         tunnel = SplicedTunnel(self, client, origin, (pair[0], pair[1]))
@@ -311,8 +324,13 @@ class SpliceRelay:
             adopt(leg.transport, end)
             self._ends[end.fd] = end
             end.mask = IN
-            self._epoll.register(end.fd, IN)
         tunnel.watch()
+        try:
+            self._epoll.register(tunnel.client.fd, IN)
+            self._epoll.register(tunnel.origin.fd, IN)
+        except OSError as error:  # the user's share of watches is used up
+            self._log.error("a tunnel can't be polled: {error}", error=str(error))
+            tunnel.end("proxy", "aborted")
         for end in (tunnel.client, tunnel.origin):
             if end.early and not tunnel.kind:
                 self._flush(end)

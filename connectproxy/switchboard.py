@@ -185,12 +185,13 @@ class _Call:
         """
         self._board.wheel.remove(self)
         self._connecting = None
-        self._dialled = self._board.clock.seconds()
         if not failure.check(Refused):
             self._broken(failure)
             return
         refused: Any = failure.value
-        self._tried = refused.tried
+        self._tried, self._resolved = refused.tried, refused.resolved
+        if any(each.seconds for each in self._tried):
+            self._dialled = self._board.clock.seconds()
         if refused.refusal.kind == "proxy_exhausted":
             self._board.admission.exhausted()
         if self._gone:

@@ -95,7 +95,7 @@ class _Lookup:
 
     def _offer(self, addresses: tuple[IPAddress, ...]) -> None:
         race = self._race
-        if not race.resolved:
+        if addresses and not race.resolved:
             race.resolved = self._reactor.seconds()
         race.offer(addresses, complete=not self._left)
 
