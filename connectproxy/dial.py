@@ -168,7 +168,11 @@ class Outgoing(Connection):
         @param code: the system's error number; 0 if it has none to give.
         """
         if self.state == "connecting":
-            self._over(Failure(getConnectError((code or errno.ECONNABORTED, os.strerror(code or errno.ECONNABORTED)))))
+            self._over(
+                Failure(
+                    getConnectError((code or errno.ECONNABORTED, os.strerror(code or errno.ECONNABORTED)))
+                )
+            )
 
     def _over(self, reason: Failure) -> None:
         """

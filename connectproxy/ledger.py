@@ -90,6 +90,9 @@ _INFO = LogLevel.info
 _NUMBERS = count(1)
 """The numbers of events: one row for the process, since two ledgers can begin in one millisecond."""
 
+GATHER = 256
+"""Events that are written at once, however few turns the reactor takes."""
+
 CHECK_PATH = 1.0
 """Seconds after which it is looked whether the file was moved away."""
 
@@ -141,9 +144,9 @@ class Sink(Protocol):
     Where lines of JSON go.
     """
 
-    def write(self, line: bytes) -> None:
+    def write(self, lines: bytes) -> None:
         """
-        Keep one line, its newline included; never raise.
+        Keep lines, each with its newline; never raise.
         """
 
     def close(self) -> None:
@@ -154,8 +157,7 @@ class Sink(Protocol):
 
 class AccessFile:
     """
-    Lines of JSON in a file, each appended by one system call: a crash loses none,
-    and several processes can share a file.
+    Lines of JSON in a file, appended whole, so that several processes can share it.
 
     When the file has been moved or removed (log rotation), it is opened anew
     within a second.  A failure to write is logged once until it works again, and
@@ -186,7 +188,7 @@ class AccessFile:
         )
         self._fd = os.open(self._path, flags, 0o640)
 
-    def write(self, line: bytes) -> None:
+    def write(self, lines: bytes) -> None:
         """
         See L{Sink.write}.
         """
@@ -194,16 +196,16 @@ class AccessFile:
             if self._path is not None and self._clock() - self._checked >= CHECK_PATH:
                 self._checked = self._clock()
                 self._reopen()
-            written = os.write(self._fd, line)
-            while written < len(line):  # a pipe, or a disk that is nearly full
-                line = line[written:]
-                written = os.write(self._fd, line)
+            written = os.write(self._fd, lines)
+            while written < len(lines):  # a pipe, or a disk that is nearly full
+                lines = lines[written:]
+                written = os.write(self._fd, lines)
         except OSError as error:
             if not self._lost:
                 self._log.error(
                     "access events are being lost: {path}: {error}", path=self._path, error=str(error)
                 )
-            self._lost += 1
+            self._lost += lines.count(b"\n")
         else:
             if self._lost:
                 self._log.warn(
@@ -251,6 +253,7 @@ class Ledger:
         text: bool = True,
         config: str = "",
         clock: Callable[[], float] = time,
+        later: Callable[..., Any] | None = None,
     ) -> None:
         """
         @param sink: takes each event as a line of JSON.
@@ -259,7 +262,13 @@ class Ledger:
         @param config: the id of the configuration in force.
         @param clock: tells the time of day in seconds since 1970; the time of
             an event is not the reactor's, which may be a test's.
+        @param later: a reactor's C{callLater}: the events of one turn of the
+            reactor are then written together at the next, which costs half as
+            much.  Without it each is written at once.
         """
+        self._later = later
+        self._gathered: list[dict[str, Any]] = []
+        self._call: Any = None
         # Not the class's: a Logger that is found there names itself after the class.
         self._log = Logger(namespace="connectproxy.access", source=self)
         self._sink = sink
@@ -292,25 +301,42 @@ class Ledger:
         event = _EMPTY | known
         event["id"] = f"{self._prefix}{next(_NUMBERS)}"
         event["config"] = self.config
-        if self._sink is not None:
-            self._sink.write(formatLine(event))
-        # What Logger.emit does, less its check of the level, which sorts all levels.
-        log = self._log
-        log.observer(
-            {
-                "log_logger": log,
-                "log_level": _INFO,
-                "log_namespace": log.namespace,
-                "log_source": None,
-                "log_format": self._format,
-                "log_time": self._clock(),
-                "event": event,
-            }
-        )
+        gathered = self._gathered
+        gathered.append(event)
+        if self._later is None or len(gathered) >= GATHER:
+            self.flush()
+        elif self._call is None:
+            self._call = self._later(0, self.flush)
+
+    def flush(self) -> None:
+        """
+        Hand over what has been gathered.
+        """
+        call, self._call = self._call, None
+        if call is not None and call.active():
+            call.cancel()
+        gathered, self._gathered = self._gathered, []
+        if self._sink is not None and gathered:
+            self._sink.write(b"".join(map(formatLine, gathered)))
+        log, now = self._log, self._clock()
+        for event in gathered:
+            # What Logger.emit does, less its check of the level, which sorts all levels.
+            log.observer(
+                {
+                    "log_logger": log,
+                    "log_level": _INFO,
+                    "log_namespace": log.namespace,
+                    "log_source": None,
+                    "log_format": self._format,
+                    "log_time": now,
+                    "event": event,
+                }
+            )
 
     def close(self) -> None:
         """
         No more events come.
         """
+        self.flush()
         if self._sink is not None:
             self._sink.close()

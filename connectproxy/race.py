@@ -150,7 +150,8 @@ class _Runner(ClientFactory):
         Lose the race.
         """
         self.finish("aborted")
-        self.connector.disconnect()
+        if self.connector is not None:  # or dialling has failed on our side
+            self.connector.disconnect()
 
 
 class Race:
@@ -226,12 +227,12 @@ class Race:
                 break
             try:
                 denial = self._judge(self._request, address)
-            except Exception:  # noqa: BLE001 - a rule that fails, fails this request only
+                if denial is None:
+                    self._dial(address)
+                    return
+            except Exception:  # noqa: BLE001 - a rule with a bug fails the requests that it is asked about
                 self.stop()
                 self._result.errback(Failure())
-                return
-            if denial is None:
-                self._dial(address)
                 return
             self._denial = self._denial or denial
             self._tried.append(Attempt(str(address), denial.kind, 0.0))
@@ -262,8 +263,7 @@ class Race:
         """
         self.done = True
         if self._timer is not None:
-            if self._timer.active():
-                self._timer.cancel()
+            self._timer.cancel()
             self._timer = None
         for each in self._runners:
             if not each.result:

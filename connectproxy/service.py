@@ -120,7 +120,7 @@ class ProxyService(Service):
         sink = None
         if where not in ("log", "none"):
             sink = AccessFile(None if where == "-" else where, self._reactor.seconds)
-        return Ledger(sink, text=where == "log", config=self.config.id)
+        return Ledger(sink, text=where == "log", config=self.config.id, later=self._reactor.callLater)
 
     def _makeRelays(self) -> list[IRelay]:
         """

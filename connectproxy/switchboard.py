@@ -17,7 +17,7 @@ from typing import Any
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -37,7 +37,7 @@ from connectproxy.interfaces import (
     Verdict,
 )
 from connectproxy.ledger import Ledger
-from connectproxy.leg import Leg
+from connectproxy.leg import Leg, adopt
 from connectproxy.limits import Admission
 from connectproxy.policy import Policy
 from connectproxy.wheel import Wheel
@@ -116,15 +116,22 @@ class _Call:
             return
         board.admit(self)
         self.phase = Phase.DECIDING
-        self._verdict = verdict = board.policy.decideRequest(self.request)
-        if verdict.action is Action.DENY:
+        connecting: Deferred[Established] | None = None
+        try:
+            self._verdict = verdict = board.policy.decideRequest(self.request)
+            if verdict.action is Action.ALLOW:
+                self.phase = Phase.DIALLING
+                self._upstream = verdict.upstream or board.defaultUpstream
+                connecting = board.upstreams[self._upstream].connect(self.request, board.legs)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
+            self._broken(Failure())
+            return
+        if connecting is None:
             self.refuse(verdict.refusal())
             return
-        self.phase = Phase.DIALLING
-        self._upstream = verdict.upstream or board.defaultUpstream
         self._inbound.whenLost(self.clientGone)
         board.wheel.add(self, board.connectTimeout)
-        self._connecting = connecting = board.upstreams[self._upstream].connect(self.request, board.legs)
+        self._connecting = connecting
         connecting.addCallbacks(self._connected, self._failed)
 
     def expired(self, now: float) -> float | None:
@@ -165,19 +172,22 @@ class _Call:
         origin, self._address, self._tried, self._resolved = established
         self._dialled = board.clock.seconds()
         self.phase = Phase.ANSWERING
+        leg: Leg | None = None
         try:
-            leg: Leg = self._inbound.accept(established)
+            leg = self._inbound.accept(established)
             # It is not needed while the tunnel is up, and there may be thousands.
             self._inbound = None
             for relay in board.relays:
                 if relay.canJoin(leg, origin):
                     break
+            else:
+                raise RuntimeError("no relay can join these two")
             self.phase = Phase.RELAYING
             self._relay = relay.relayName
             self._tunnel = tunnel = relay.join(leg, origin)
             tunnel.finished.addCallback(self._ended)
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
-            self._broken(Failure())
+            self._broken(Failure(), leg, origin)
 
     def _failed(self, failure: Failure) -> None:
         """
@@ -199,15 +209,25 @@ class _Call:
         else:
             self.refuse(self._instead or refused.refusal)
 
-    def _broken(self, failure: Failure) -> None:
+    def _broken(self, failure: Failure, leg: Leg | None = None, origin: Leg | None = None) -> None:
         """
         A bug of ours: log it, and leave nobody waiting.
+
+        @param leg: the client's, if it has been told that there is a tunnel.
+        @param origin: the other one, if there is a connection.
         """
         self._log.failure("a request for {target} failed", failure, target=str(self.request.destination))
-        if self._inbound is not None:
+        for each in (leg, origin):
+            if each is not None:
+                # Whatever had begun to take the transport over hears no more of it.
+                adopt(each.transport, _Remains(self._board if each is leg else None))
+                each.transport.abortConnection()  # type: ignore[union-attr]
+        if leg is not None:
+            self._finish("tunnel", Outcome("proxy", self.phase, "aborted", 0, 0, 0.0))
+        elif self._gone:
+            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0))
+        else:
             self.refuse(Refusal("proxy_internal_error", "the proxy failed; its log has more"))
-        elif self._tunnel is not None:
-            self._tunnel.abort("aborted")
 
     def refuse(self, refusal: Refusal) -> None:
         """
@@ -223,10 +243,7 @@ class _Call:
         """
         if self._board.draining:
             outcome = outcome._replace(phase=Phase.DRAINING)
-        try:
-            self._finish("tunnel", outcome)
-        except Exception:  # noqa: BLE001 - the tunnel is over all the same
-            self._log.failure("an event was lost")
+        self._finish("tunnel", outcome)
         self._board.connectionClosed()
 
     def _finish(self, event: str, outcome: Outcome, refusal: Refusal | None = None) -> None:
@@ -249,41 +266,64 @@ class _Call:
         elif event == "tunnel":
             status = 200
         arrived = request.arrived
-        board.ledger.write(
-            {
-                "timestamp": board.ledger.stamp(now - arrived),
-                "event": event,
-                "listener": request.listener,
-                "client": showAddress(request.client),
-                "protocol": request.protocol,
-                "method": request.method,
-                "target": str(request.destination),
-                "user_agent": _field(request.fields, b"user-agent"),
-                "alpn": _field(request.fields, b"alpn"),
-                "decision": decision,
-                "rule": rule,
-                "reason": reason,
-                "status": status,
-                "error": error,
-                "upstream": self._upstream,
-                "address": self._address,
-                "tried": [
-                    {"address": each.address, "result": each.result, "ms": int(each.seconds * 1e6) / 1e3}
-                    for each in self._tried
-                ],
-                "relay": self._relay,
-                "bytes_up": outcome.bytesUp,
-                "bytes_down": outcome.bytesDown,
-                "ended_by": outcome.endedBy,
-                "phase": outcome.phase.value,
-                "end": outcome.kind,
-                "head_ms": int((began - arrived) * 1e6) / 1e3,
-                "resolve_ms": int((resolved - began) * 1e6) / 1e3 if resolved else None,
-                "connect_ms": int((dialled - (resolved or began)) * 1e6) / 1e3 if dialled else None,
-                "relay_ms": int(outcome.seconds * 1e6) / 1e3 if self._relay else None,
-                "total_ms": int((now - arrived) * 1e6) / 1e3,
-            }
-        )
+        known = {
+            "timestamp": board.ledger.stamp(now - arrived),
+            "event": event,
+            "listener": request.listener,
+            "client": showAddress(request.client),
+            "protocol": request.protocol,
+            "method": request.method,
+            "target": str(request.destination),
+            "user_agent": _field(request.fields, b"user-agent"),
+            "alpn": _field(request.fields, b"alpn"),
+            "decision": decision,
+            "rule": rule,
+            "reason": reason,
+            "status": status,
+            "error": error,
+            "upstream": self._upstream,
+            "address": self._address,
+            "tried": [
+                {"address": each.address, "result": each.result, "ms": int(each.seconds * 1e6) / 1e3}
+                for each in self._tried
+            ],
+            "relay": self._relay,
+            "bytes_up": outcome.bytesUp,
+            "bytes_down": outcome.bytesDown,
+            "ended_by": outcome.endedBy,
+            "phase": outcome.phase.value,
+            "end": outcome.kind,
+            "head_ms": int((began - arrived) * 1e6) / 1e3,
+            "resolve_ms": int((resolved - began) * 1e6) / 1e3 if resolved else None,
+            "connect_ms": int((dialled - (resolved or began)) * 1e6) / 1e3 if dialled else None,
+            "relay_ms": int(outcome.seconds * 1e6) / 1e3 if self._relay else None,
+            "total_ms": int((now - arrived) * 1e6) / 1e3,
+        }
+        try:
+            board.ledger.write(known)
+        except Exception:  # noqa: BLE001 - it is over all the same, and somebody may wait to be told
+            self._log.failure("an event was lost")
+
+
+class _Remains(Protocol):
+    """
+    What a transport delivers to when joining it has failed: its last word is that
+    it is closed.
+    """
+
+    def __init__(self, board: Switchboard | None) -> None:
+        """
+        @param board: is told that the client's connection is closed; L{None} for
+            the other one.
+        """
+        self._board = board
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        See L{ISwitchboard.connectionClosed}.
+        """
+        if self._board is not None:
+            self._board.connectionClosed()
 
 
 @implementer(ISwitchboard)

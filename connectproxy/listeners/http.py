@@ -32,7 +32,7 @@ from connectproxy.address import parseAuthority
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Established, IInboundTunnel, IListenerKind, ISwitchboard, TunnelRequest
 from connectproxy.leg import Leg
-from connectproxy.sockets import inheritNoDelay, unsent, writeNow
+from connectproxy.sockets import inheritNoDelay, readNow, unsent, writeNow
 from connectproxy.wire.http1 import (
     CONNECTED,
     HeadReader,
@@ -108,11 +108,12 @@ class HTTPProxy(Protocol):
     _early = b""
     _ended = False
     _discarded = 0
+    _protocol = "http/1.1"
     _whenLost: Callable[[], None] | None = None
 
     def connectionMade(self) -> None:
         """
-        The clock for the head starts.
+        The clock for the head starts, and what the client has sent by now is read.
         """
         factory, transport = self.factory, self.transport
         switchboard = factory.switchboard
@@ -121,6 +122,9 @@ class HTTPProxy(Protocol):
         factory.reading.add(self)
         switchboard.wheel.add(self, factory.headTimeout)
         switchboard.connectionOpened(getattr(transport, "fileno", _noDescriptor)())
+        data = readNow(transport)
+        if data:
+            self.dataReceived(data)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -145,6 +149,8 @@ class HTTPProxy(Protocol):
         """
         The head is whole: have it placed, if it asks for a tunnel.
         """
+        if not head.minor:
+            self._protocol = "http/1.0"
         if head.method != "CONNECT":
             detail = f"the method is {escape(head.method.encode('ascii'))}; only CONNECT is served"
             self._reject(Refusal("http_method_not_implemented", detail), withBody=head.method != "HEAD")
@@ -164,7 +170,7 @@ class HTTPProxy(Protocol):
             destination,
             self.client,
             factory.description,
-            "http/1.1" if head.minor else "http/1.0",
+            self._protocol,
             "CONNECT",
             head.fields,
             self._arrived,
@@ -224,7 +230,7 @@ class HTTPProxy(Protocol):
             refusal,
             self.client,
             factory.description,
-            "http/1.1",
+            self._protocol,
             self._arrived,
             method or None,
             target or None,
@@ -258,7 +264,7 @@ class HTTPProxy(Protocol):
                 seconds = self.factory.headTimeout
                 self._reject(Refusal("http_request_timeout", f"there was no whole head after {seconds:g} s"))
             else:
-                transport.loseConnection()
+                self._leave()
         elif self.state is State.LINGERING:
             if unsent(transport) or ISSLTransport.providedBy(transport):
                 transport.abortConnection()
@@ -272,7 +278,16 @@ class HTTPProxy(Protocol):
         if self._reader.started:
             self._reject(Refusal("proxy_draining", "the proxy is being stopped"))
         else:
-            self.transport.loseConnection()  # type: ignore[union-attr]
+            self._leave()
+
+    def _leave(self) -> None:
+        """
+        Close without an answer: nothing was asked.  With TLS that takes as long as
+        the client likes, so that lingering has its time here as well.
+        """
+        self._leaveReading(State.LINGERING)
+        self.factory.switchboard.wheel.add(self, self.factory.lingerTimeout)
+        self.transport.loseConnection()  # type: ignore[union-attr]
 
     def readConnectionLost(self) -> None:
         """
