@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -157,10 +157,11 @@ class Tunnel:
         )
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IPushProducer)
 class _Side(Protocol):
     """
     One side of a wired tunnel: what its transport delivers, the other's is given.
+    So it is the producer of the other's transport.
 
     @ivar peer: the other side.
     @ivar count: octets passed on to the other side's transport.
@@ -192,6 +193,24 @@ class _Side(Protocol):
         self.tunnel.active = self.tunnel._clock.seconds()
         self.count += len(data)
         self.peer.transport.write(data)  # type: ignore[union-attr]
+
+    def pauseProducing(self) -> None:
+        """
+        The other side's transport has enough for now.
+        """
+        self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def resumeProducing(self) -> None:
+        """
+        The other side's transport has written what it had.
+        """
+        self.transport.resumeProducing()  # type: ignore[union-attr]
+
+    def stopProducing(self) -> None:
+        """
+        The other side's transport is lost, and says so next.  Were this one its
+        producer itself, it would close before anybody knew of a reset.
+        """
 
     def readConnectionLost(self) -> None:
         """
@@ -248,7 +267,7 @@ class WiredTunnel(Tunnel):
             adopt(leg.transport, side)
         for _, side in pairs:
             transport: Any = side.transport
-            transport.registerProducer(side.peer.transport, True)
+            transport.registerProducer(side.peer, True)
         self.watch()
         for leg, side in pairs:
             if leg.held and not self.kind:

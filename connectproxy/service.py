@@ -49,8 +49,6 @@ class ProxyService(Service):
         order of the configuration.
     """
 
-    name = "connectproxy"
-
     _log = Logger()
 
     def __init__(self, reactor: Any, config: Config) -> None:

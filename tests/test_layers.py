@@ -41,7 +41,7 @@ class Layer(NamedTuple):
 
 
 L0 = "errors address address.* wire wire.*"
-L1 = f"{L0} interfaces leg wheel discovery sockets"
+L1 = f"{L0} interfaces leg wheel discovery sockets own"
 
 LAYERS = (
     Layer(0, L0, L0),
