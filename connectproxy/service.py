@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -63,6 +63,7 @@ class ProxyService(Service):
         self.addresses: list[IAddress] = []
         self._ports: list[Any] = []
         self._switchboard: Switchboard | None = None
+        self._stopping: list[Deferred[None]] = []
 
     def privilegedStartService(self) -> None:
         """
@@ -71,8 +72,7 @@ class ProxyService(Service):
         @raise ListenFailed: an endpoint could not be opened.  None is open then.
         """
         Service.privilegedStartService(self)
-        if self._switchboard is None:
-            self._assemble()
+        self._begin()
 
     def startService(self) -> None:
         """
@@ -80,9 +80,19 @@ class ProxyService(Service):
 
         @raise ListenFailed: as L{privilegedStartService}.
         """
+        self._begin()
+        Service.startService(self)
+
+    def _begin(self) -> None:
+        """
+        Listen, if that has not been done.
+
+        @raise RuntimeError: the service is still being stopped.
+        """
+        if self._stopping:
+            raise RuntimeError("the proxy is still stopping; wait for the Deferred of stopService")
         if self._switchboard is None:
             self._assemble()
-        Service.startService(self)
 
     def _assemble(self) -> None:
         """
@@ -144,6 +154,9 @@ class ProxyService(Service):
         starting = True
 
         def listening(port: Any) -> None:
+            if switchboard.draining or self._switchboard is not switchboard:
+                port.stopListening()  # too late: the service has stopped meanwhile
+                return
             self._ports.append(port)
             self._opened(port)
 
@@ -157,7 +170,8 @@ class ProxyService(Service):
 
         for listener in self.config.listeners:
             options = kind.parseOptions(listener.options, listener.where)
-            opening = kind.listen(self._reactor, listener.endpoint, options, switchboard)
+            # An endpoint may also raise at once, as for want of its certificate.
+            opening = maybeDeferred(kind.listen, self._reactor, listener.endpoint, options, switchboard)
             opening.addCallbacks(listening, failed, errbackArgs=(listener.endpoint,))
             opening.addErrback(lambda failure: self._log.failure("listening failed", failure))
         starting = False
@@ -201,12 +215,25 @@ class ProxyService(Service):
         Stop listening at once, let tunnels end by themselves until the deadline
         (C{timeouts.drain}), then reset those that are left.
 
-        @return: a Deferred that fires when every socket is closed.
+        @return: a Deferred that fires when every socket is closed; cancelled, it
+            just stops waiting.
         """
         Service.stopService(self)
         if self._switchboard is None:
             return succeed(None)
-        return self._stop(self._switchboard)
+        stopped: Deferred[None] = Deferred()
+        self._stopping.append(stopped)
+        if len(self._stopping) == 1:
+            self._stop(self._switchboard).addBoth(self._stopped)
+        return stopped
+
+    def _stopped(self, result: Any) -> None:
+        """
+        Tell everybody who waits.
+        """
+        stopping, self._stopping = self._stopping, []
+        for each in stopping:
+            each.callback(result)
 
     @inlineCallbacks
     def _stop(self, switchboard: Switchboard) -> Any:

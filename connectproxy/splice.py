@@ -401,10 +401,12 @@ class SpliceRelay:
                 self._fill(end)
             elif event & ERR or (event & HUP and not end.peer.ended):
                 end.tunnel.end(end.name, "reset")
-            elif event & HUP:
+            elif event & HUP and not end.mask & IN:
                 # Its end of stream has come while its octets wait for a slow
                 # peer, which had ended before: both directions are over, in
                 # order.  Nothing can mask that, so take it out of the set.
+                # (Unless the peer took them earlier in this batch: then it is
+                # being read again, and the next poll says that it can be.)
                 self._epoll.unregister(fd)
                 end.mask = PARKED
 

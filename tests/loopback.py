@@ -53,7 +53,7 @@ class LoopbackTestCase(TestCase):
     @ivar adopted: every transport that was made here; what is open at the end is reset.
     """
 
-    timeout = 90
+    timeout = 20
 
     def setUp(self) -> None:
         self.adopted: list[Any] = []

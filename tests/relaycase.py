@@ -205,6 +205,16 @@ class Case:
         tunnel = self.relay.join(Leg.of(near[0], early[0], ended=ended[0]), dialled)
         return Rig(client, origin, near, tunnel)
 
+    async def blocked(self) -> Rig:
+        """
+        @return: a tunnel in which octets wait for a client that does not read.
+        """
+        rig = self.open(small=True)
+        rig.client.transport.pauseProducing()
+        rig.origin.transport.write(bytes(1 << 20))
+        await self.turns()
+        return rig
+
     async def close(self, rig: Rig) -> None:
         """
         End a tunnel in order, from both sides.

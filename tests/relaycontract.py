@@ -2,40 +2,33 @@
 What every relay keeps to, whatever it moves bytes by: one test for each invariant.
 """
 
+# ruff: noqa: B023  -- a condition is awaited before its loop goes on
+
 from __future__ import annotations
 
 import gc
-import itertools
 from random import Random
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
 from zope.interface.verify import verifyObject
 
-from connectproxy.interfaces import IRelay, ITunnel, Outcome, Phase
-from connectproxy.relay import Timeouts
-from tests.relaycase import TIMEOUTS, Feeder, Rig, Sink, pieces
+from connectproxy.interfaces import IRelay, ITunnel, Phase
+from tests.relaycase import Feeder, Sink, pieces
 
-__all__ = ["BytesContract", "EndContract", "TimeContract"]
+__all__ = ["BulkContract", "BytesContract", "EndContract"]
 
 SIDES = ("client", "origin")
 
 
-class BytesContract:
+class BulkContract:
     """
-    How bytes are moved.
+    Many bytes.
 
-    @cvar bulk: octets each way, for the test that moves many.
+    @cvar bulk: octets each way.
     """
 
     bulk = 16 << 20
-
-    def test_interfaces(self: Any) -> None:
-        """
-        The relay and its tunnels are what they say.
-        """
-        self.assertTrue(verifyObject(IRelay, self.relay))
-        self.assertTrue(verifyObject(ITunnel, self.open().tunnel))
 
     async def test_bytesPreserved(self: Any) -> None:
         """
@@ -51,6 +44,19 @@ class BytesContract:
         self.assertEqual(rig.origin.digest.digest(), up.digest.digest())
         self.assertEqual(rig.client.digest.digest(), down.digest.digest())
         self.assertEqual(rig.outcomes[0][3:5], (self.bulk, self.bulk))
+
+
+class BytesContract:
+    """
+    How bytes are moved.
+    """
+
+    def test_interfaces(self: Any) -> None:
+        """
+        The relay and its tunnels are what they say.
+        """
+        self.assertTrue(verifyObject(IRelay, self.relay))
+        self.assertTrue(verifyObject(ITunnel, self.open().tunnel))
 
     async def test_boundedMemory(self: Any) -> None:
         """
@@ -259,16 +265,6 @@ class EndContract:
             self.assertTrue(other.lost.check(ConnectionLost))
             self.assertEqual((rig.outcomes[0].endedBy, rig.outcomes[0].kind), (name, "reset"))
 
-    async def blocked(self: Any) -> Rig:
-        """
-        @return: a tunnel in which octets wait for a client that does not read.
-        """
-        rig = self.open(small=True)
-        rig.client.transport.pauseProducing()
-        rig.origin.transport.write(bytes(1 << 20))
-        await self.turns()
-        return rig
-
     async def test_abortWhilePaused(self: Any) -> None:
         """
         A tunnel in which octets wait can be aborted: both sides are reset; and to abort it
@@ -320,119 +316,3 @@ class EndContract:
         self.assertEqual(len(self.wheel), 0)
         gc.collect()
         self.assertEqual([each() for each in remains], [None] * 9)
-
-
-class TimeContract:
-    """
-    How long tunnels last.
-    """
-
-    async def pass_(self: Any, seconds: float) -> None:
-        """
-        Let time go by, in steps in which deadlines may be set anew.
-        """
-        self.clock.advance(seconds)
-        await self.turns()
-
-    async def assertGraceful(self: Any, rig: Rig, kind: str) -> None:
-        """
-        The proxy has closed both sides, and not by a reset.
-        """
-        await self.until(lambda: rig.outcomes and rig.client.ended and rig.origin.ended)
-        self.assertEqual((rig.client.lost, rig.origin.lost), (None, None))
-        self.assertEqual(rig.outcomes[0][:3], ("proxy", Phase.RELAYING, kind))
-
-    async def test_idle(self: Any) -> None:
-        """
-        A tunnel without an octet is closed in order when the time is up, counted from the
-        last octet in either direction; conformance 16.
-        """
-        rig = self.open()
-        await self.pass_(59.5)
-        for each, other in ((rig.client, rig.origin), (rig.origin, rig.client)):
-            each.transport.write(b"x")
-            await self.until(lambda: other.received)  # noqa: B023
-            await self.pass_(59.5)
-            self.assertEqual(rig.outcomes, [])
-        await self.pass_(0.75)
-        await self.assertGraceful(rig, "idle_timeout")
-        self.assertEqual(rig.outcomes[0].seconds, 3 * 59.5 + 0.75)
-
-    async def test_halfOpen(self: Any) -> None:
-        """
-        A tunnel of which one side has ended is closed when the other is silent for the
-        shorter time; conformance 14.
-        """
-        for name in SIDES:
-            rig = self.open()
-            one, other = rig.far(name)
-            await self.pass_(30)
-            one.transport.loseWriteConnection()
-            await self.until(lambda: other.ended)
-            await self.pass_(19.5)
-            other.transport.write(b"x")
-            await self.until(lambda: one.received)
-            await self.pass_(19.5)
-            self.assertEqual(rig.outcomes, [])
-            await self.pass_(0.75)
-            await self.assertGraceful(rig, "half_open_timeout")
-
-    async def test_lifetime(self: Any) -> None:
-        """
-        A tunnel has its time, whatever it carries.
-        """
-        self.begin(Timeouts(idle=60.0, halfOpen=20.0, lifetime=100.0))
-        rig = self.open()
-        for number in range(1, 10):
-            await self.pass_(11)
-            rig.client.transport.write(b"x")
-            await self.until(lambda: len(rig.origin.received) == number)  # noqa: B023
-        self.assertEqual(rig.outcomes, [])
-        await self.pass_(1.25)
-        await self.assertGraceful(rig, "lifetime_exceeded")
-
-    async def test_noLimits(self: Any) -> None:
-        """
-        Where every limit is 0, there is no deadline at all.
-        """
-        self.begin(Timeouts(0.0, 0.0, 0.0))
-        rig = self.open()
-        self.assertEqual(len(self.wheel), 0)
-        rig.client.transport.loseWriteConnection()
-        await self.until(lambda: rig.origin.ended)
-        await self.pass_(1e9)
-        self.assertEqual((rig.outcomes, len(self.wheel)), ([], 0))
-
-    async def test_timersWhilePaused(self: Any) -> None:
-        """
-        A tunnel in which octets wait for somebody who never reads ends as well: who is to
-        be closed in order and does not take what is left is reset.
-        """
-        rig = await self.blocked()
-        await self.pass_(60.5)
-        await self.pass_(20.5)
-        await self.until(lambda: rig.outcomes)
-        self.assertEqual(rig.outcomes[0][:3], ("proxy", Phase.RELAYING, "idle_timeout"))
-        self.assertEqual(len(self.wheel), 0)
-
-    async def test_timersAreLazy(self: Any) -> None:
-        """
-        Octets that move set no timer: what is asked of the clock depends on time alone.
-        """
-        made = itertools.count()
-        callLater = self.clock.callLater
-
-        def counting(*arguments: Any) -> Any:
-            next(made)
-            return callLater(*arguments)
-
-        self.patch(self.clock, "callLater", counting)
-        rig = self.open(client=Sink(), origin=Sink())
-        for number in range(1, 101):
-            rig.client.transport.write(b"x")
-            rig.origin.transport.write(b"y")
-            await self.until(lambda: rig.client.count == rig.origin.count == number)  # noqa: B023
-            self.clock.advance(0.5)
-        self.assertEqual(rig.outcomes, [])
-        self.assertEqual(next(made), 1)
-        self.assertEqual(TIMEOUTS.idle, 60.0)

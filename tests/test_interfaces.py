@@ -10,7 +10,6 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IProtocolFactory
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import Interface, implementedBy
 from zope.interface.verify import verifyClass, verifyObject
@@ -50,6 +49,7 @@ from connectproxy.relay import Timeouts, WiredRelay, WiredTunnel
 from connectproxy.splice import SplicedTunnel, SpliceRelay
 from connectproxy.switchboard import Switchboard
 from connectproxy.wheel import Wheel
+from tests.fakes import FakeReactor
 
 REQUEST = TunnelRequest(
     parseAuthority(b"host.example:443"),  # type: ignore[arg-type]
@@ -156,7 +156,7 @@ class ImplementerTests(SynchronousTestCase):
         """
         One proxy's worth of parts, none of which is started.
         """
-        self.clock = Clock()
+        self.clock = FakeReactor()
         self.wheel = Wheel(self.clock)
         self.config = configure()
         self.policy = Policy()

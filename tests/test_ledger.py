@@ -95,7 +95,7 @@ class EventTests(SynchronousTestCase):
         See that a string harms nothing in whatever field it stands.
         """
         sink = Lines()
-        Ledger(sink).write({"target": text, "user_agent": text, "reason": text})
+        Ledger(sink, text=False).write({"target": text, "user_agent": text, "reason": text})
         (line,) = sink.lines
         self.assertTrue(line.endswith(b"\n"))
         self.assertEqual(len(line.splitlines()), 1)
@@ -148,7 +148,7 @@ class EventTests(SynchronousTestCase):
         """
         sink = Lines()
         with capturedLogs() as events:
-            Ledger(sink).write({"timestamp": "1970-01-01T00:00:00.000Z", **known})
+            Ledger(sink, text=False).write({"timestamp": "1970-01-01T00:00:00.000Z", **known})
         event = json.loads(sink.lines[0])
         expected = {**events[0]["event"], "tried": list(events[0]["event"]["tried"])}
         self.assertEqual(event, expected)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.integration.raw import Answer, connect, head, listening, readAnswer
+from tests.integration.raw import Answer, connect, head, listening, readAnswer, readExactly
 from tests.integration.running import LOCAL, Proxy, shared
 
 __all__ = ["ProxyTestCase", "SplicedCase", "WiredCase"]
@@ -114,9 +114,9 @@ class ProxyTestCase(SynchronousTestCase):
         A tunnel carries octets both ways.
         """
         client.sendall(b"ping")
-        self.assertEqual(origin.recv(4), b"ping")
+        self.assertEqual(readExactly(origin, 4), b"ping")
         origin.sendall(b"pong")
-        self.assertEqual(client.recv(4), b"pong")
+        self.assertEqual(readExactly(client, 4), b"pong")
 
     def assertRefused(self, answer: Answer, status: int, error: str, *words: str) -> None:
         """

@@ -98,12 +98,14 @@ def readToEnd(sock: socket.socket) -> tuple[bytes, str]:
 def readAnswer(sock: socket.socket) -> Answer:
     """
     Read an answer, and nothing of what follows a success.
+
+    @raise ConnectionError: there is none.
     """
     octets = b""
     while not octets.endswith(b"\r\n\r\n"):
         more = sock.recv(1)
         if not more:
-            raise AssertionError(f"the proxy has closed after {octets!r}")
+            raise ConnectionAbortedError(f"the proxy has closed after {octets!r}")
         octets += more
     first, *lines = octets.decode("latin-1").split("\r\n")[:-2]
     version, status, _ = first.split(" ", 2)

@@ -46,7 +46,7 @@ _LISTENS = re.compile(r"connectproxy listens at (\S+)")
 
 _FOR_CLIENTS = re.compile("_proxy$|^GIT_|SSL|_CA_|_CERT", re.IGNORECASE)
 
-_BAD = re.compile(r"^.*(?:Traceback|Unhandled|#critical|Warning:).*$", re.MULTILINE)
+_BAD = re.compile(r"^.*(?:Traceback|Unhandled|#critical|connectproxy\S*#error|Warning:).*$", re.MULTILINE)
 
 
 def waitFor(ready: Callable[[], T], what: str) -> T:
@@ -106,7 +106,6 @@ class Proxy:
         self.access = self.directory / "access.json"
         self._log = self.directory / "log"
         self._marked = self._checked = 0
-        self.process: subprocess.Popen[bytes]
         options = [each for endpoint in listen for each in ("--listen", endpoint)]
         if events:
             options += ["--access-log", str(self.access)]
@@ -132,8 +131,7 @@ class Proxy:
             wanted = len(listen) or 1
             waitFor(lambda: len(self._listening()) >= wanted or self.process.poll() is not None, "the start")
         except BaseException:
-            self.kill()
-            self._temporary.cleanup()
+            self.discard()
             raise
         self.addresses = self._listening()
 
@@ -238,16 +236,16 @@ class Proxy:
                     raise AssertionError(f"the proxy ended with the status {status}:\n{self.log()}")
             self.check()
         finally:
-            self.kill()
-            self._temporary.cleanup()
+            self.discard()
 
-    def kill(self) -> None:
+    def discard(self) -> None:
         """
-        Make sure that it is gone.
+        Make sure that it is gone, and its files too.
         """
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._temporary.cleanup()
 
 
 @functools.cache
@@ -256,5 +254,5 @@ def shared(arguments: tuple[str, ...], config: str) -> Proxy:
     The proxy that all tests with the same wishes share: a process takes its time to start.
     """
     proxy = Proxy(*arguments, config=config)
-    atexit.register(proxy.kill)
+    atexit.register(proxy.discard)
     return proxy

@@ -4,6 +4,7 @@ A page in Chromium.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
@@ -13,6 +14,9 @@ from tests.integration.origins import Web
 from tests.integration.running import environment
 
 pytestmark = pytest.mark.integration
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+"""What it is called; Debian's name first."""
 
 PICTURES = 24
 
@@ -50,8 +54,9 @@ class ChromiumTests(ProxyTestCase):
         @return: the document as it is then.
         """
         directory = self.temporary()
+        program = next(filter(shutil.which, PROGRAMS), PROGRAMS[0])
         command = [
-            *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+            *(program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
             *(
                 "--disable-quic",
                 "--no-first-run",

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.integration.case import ProxyTestCase
-from tests.integration.raw import head, nameOf, readAnswer, readToEnd
+from tests.integration.raw import head, nameOf, readAnswer, readExactly, readToEnd
 from tests.integration.running import waitFor
 
 pytestmark = pytest.mark.integration
@@ -57,7 +57,7 @@ class PieceTests(ProxyTestCase):
             client.sendall(octets[:at])
             client.sendall(octets[at:])
             self.assertEqual(readAnswer(client).status, 200, at)
-            self.assertEqual(self.accept(origin).recv(5, socket.MSG_WAITALL), b"early", at)
+            self.assertEqual(readExactly(self.accept(origin), 5), b"early", at)
 
     def test_earlyOctets(self) -> None:
         """

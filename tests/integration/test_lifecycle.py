@@ -4,6 +4,7 @@ Starting and stopping.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -201,21 +202,29 @@ class BackgroundTests(ProxyTestCase):
             text=True,
         )
 
+    def killIfAlive(self, pid: int) -> None:
+        """
+        Leave nothing behind when a test fails.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
     def test_starts(self) -> None:
         """
         The command ends when the proxy listens, and the proxy when it is told to.
         """
         done = self.twistd("--listen", "0", "--access-log", "access.json")
         pid = int((self.directory / "pid").read_text())
-        self.addCleanup(lambda: os.path.exists(f"/proc/{pid}") and os.kill(pid, signal.SIGKILL))
+        self.addCleanup(self.killIfAlive, pid)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
-        (port,) = re.findall(r"listens at 127\.0\.0\.1:(\d+)", (self.directory / "log").read_text())
+        log = self.directory / "log"
+        (port,) = re.findall(r"listens at 127\.0\.0\.1:(\d+)", log.read_text())
         with connect(int(port)) as client:
             client.sendall(head("10.0.0.1:443"))
             self.assertRefused(readAnswer(client), 403, "destination_ip_prohibited")
         os.kill(pid, signal.SIGTERM)
-        waitFor(lambda: not (self.directory / "pid").exists(), "the end")
-        self.assertIn("Server Shut Down", (self.directory / "log").read_text())
+        waitFor(lambda: "Server Shut Down" in log.read_text(), "the end")
+        self.assertFalse((self.directory / "pid").exists())
         self.assertEqual((self.directory / "access.json").read_text().count("\n"), 1)
 
     def test_fails(self) -> None:
@@ -225,9 +234,10 @@ class BackgroundTests(ProxyTestCase):
         port = self.origin().getsockname()[1]
         done = self.twistd("--listen", str(port))
         self.assertEqual(done.returncode, 1, done.stdout)
-        # twistd cuts what the process in the background tells it.
+        # twistd cuts what the process in the background tells it; the log has the whole.
         self.assertIn(f"connectproxy cannot start: can't listen at tcp:{port}:", done.stdout)
-        self.assertIn("Address already in use", (self.directory / "log").read_text())
+        log = self.directory / "log"
+        waitFor(lambda: "Address already in use" in log.read_text(), "the reason in the log")
         self.assertFalse((self.directory / "pid").exists())
 
 

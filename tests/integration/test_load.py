@@ -66,15 +66,15 @@ class ManyTests(ProxyTestCase):
             for each in batch:
                 self.assertEqual(readAnswer(each).status, 200)
                 origin = self.closing(listener.accept()[0])
-                origins[int(origin.recv(8, socket.MSG_WAITALL))] = origin
+                origins[int(readExactly(origin, 8))] = origin
             clients += batch
         self.assertEqual(len(origins), count)
         for number, client in enumerate(clients):
             client.sendall(b"u%07d" % number)
             origins[number].sendall(b"d%07d" % number)
         for number, client in enumerate(clients):
-            self.assertEqual(client.recv(8, socket.MSG_WAITALL), b"d%07d" % number)
-            self.assertEqual(origins[number].recv(8, socket.MSG_WAITALL), b"u%07d" % number)
+            self.assertEqual(readExactly(client, 8), b"d%07d" % number)
+            self.assertEqual(readExactly(origins[number], 8), b"u%07d" % number)
         name = nameOf(clients[-1])
         for number, client in enumerate(clients):
             client.close()
@@ -169,13 +169,20 @@ class ExhaustedTests(ProxyTestCase):
         for each in served:
             while clients.index(each) not in ends:
                 end = self.accept(origin)
-                ends[int(end.recv(8, socket.MSG_WAITALL))] = end
+                ends[int(readExactly(end, 8))] = end
             self.assertPings(each, ends[clients.index(each)])
         for each in clients:
             if each is not served[0]:
                 each.close()
-        # It may have to pause a few times more before it is through with them.
-        waitFor(lambda: self.ask(target, proxy).status == 200, "a tunnel")
+
+        def asked() -> bool:
+            # It may have to pause a few times more before it is through with them.
+            try:
+                return self.ask(target, proxy).status == 200
+            except ConnectionError:
+                return False
+
+        waitFor(asked, "a tunnel")
         self.assertPings(served[0], ends[clients.index(served[0])])
 
     def exhaust(self, proxy: Proxy) -> Callable[[], None]:
