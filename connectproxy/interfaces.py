@@ -19,7 +19,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory, ITransport
+from twisted.internet.interfaces import IAddress, IProtocolFactory
 from zope.interface import Attribute, Interface
 
 from connectproxy.address import Destination
@@ -29,23 +29,10 @@ if TYPE_CHECKING:  # leg imports Twisted's protocols, which an interface has no 
     from connectproxy.leg import Leg
 
 __all__ = [
-    "Action",
-    "Attempt",
-    "Established",
-    "IInboundTunnel",
-    "IListenerKind",
-    "IRelay",
-    "IRule",
-    "IRuleKind",
-    "ISwitchboard",
-    "ITunnel",
-    "IUpstream",
-    "IUpstreamKind",
-    "Outcome",
-    "Phase",
-    "TunnelRequest",
-    "Verdict",
-]
+    "Action", "Attempt", "Established", "IInboundTunnel", "IListenerKind", "IRelay", "IRule",
+    "IRuleKind", "ISwitchboard", "ITunnel", "IUpstream", "IUpstreamKind", "Outcome", "Phase",
+    "TunnelRequest", "Verdict",
+]  # fmt: skip
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -410,7 +397,3 @@ class IListenerKind(Interface):
         @return: a Deferred of L{twisted.internet.interfaces.IListeningPort}; it
             fails as the endpoint's C{listen} does.
         """
-
-
-# IProtocol and ITransport are named in docstrings and by implementers' annotations.
-_ = (IProtocol, ITransport)

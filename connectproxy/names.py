@@ -48,6 +48,11 @@ ENTRIES = 4096
 PENDING = 512
 """Look-ups under way at once, one for each name and family."""
 
+PATIENCE = 30.0
+"""Seconds after which a look-up that has not ended counts as lost.  The system's
+resolver gives up sooner; but where asking it fails for want of descriptors, Twisted's
+never answers, and the name would be dead for good."""
+
 
 class TooManyLookups(Exception):
     """
@@ -58,6 +63,11 @@ class TooManyLookups(Exception):
 class _Answer(NamedTuple):
     addresses: tuple[IPAddress, ...]
     expires: float
+
+
+class _Question(NamedTuple):
+    waiters: list[Deferred[tuple[IPAddress, ...]]]
+    lost: float
 
 
 @implementer(IResolutionReceiver)
@@ -116,7 +126,7 @@ class Names:
         self._reactor = reactor
         self._hosts = hosts
         self._cache: OrderedDict[tuple[str, int], _Answer] = OrderedDict()
-        self._pending: dict[tuple[str, int], list[Deferred[tuple[IPAddress, ...]]]] = {}
+        self._pending: dict[tuple[str, int], _Question] = {}  # the oldest first
 
     def known(self, name: str, version: int) -> tuple[IPAddress, ...] | None:
         """
@@ -151,22 +161,36 @@ class Names:
         known = self.known(name, version)
         if known is not None:
             waiter.callback(known)
-        elif key in self._pending:
-            self._pending[key].append(waiter)
+            return waiter
+        self._forget()
+        if key in self._pending:
+            self._pending[key].waiters.append(waiter)
         elif len(self._pending) >= PENDING:
             waiter.errback(Failure(TooManyLookups(f"{PENDING} look-ups are under way")))
         else:
-            self._pending[key] = [waiter]
+            self._pending[key] = _Question([waiter], self._reactor.seconds() + PATIENCE)
             self._begin(key)
         return waiter
+
+    def _forget(self) -> None:
+        """
+        Give up what counts as lost.  Who waited for it that long has gone, or is
+        going to when his own time is over.
+        """
+        now = self._reactor.seconds()
+        while self._pending:
+            key, question = next(iter(self._pending.items()))
+            if question.lost > now:
+                break
+            del self._pending[key]
 
     def _leave(self, key: tuple[str, int], waiter: Deferred[tuple[IPAddress, ...]]) -> None:
         """
         One who waited has given up.
         """
-        waiters = self._pending.get(key)
-        if waiters is not None and waiter in waiters:
-            waiters.remove(waiter)
+        question = self._pending.get(key)
+        if question is not None and waiter in question.waiters:
+            question.waiters.remove(waiter)
 
     def _begin(self, key: tuple[str, int]) -> None:
         """
@@ -205,6 +229,7 @@ class Names:
         self._cache.move_to_end(key)
         while len(self._cache) > ENTRIES:
             self._cache.popitem(last=False)
-        for waiter in self._pending.pop(key, ()):
+        question = self._pending.pop(key, None)
+        for waiter in question.waiters if question is not None else ():
             if not waiter.called:  # one that was told before it may have cancelled it
                 waiter.callback(addresses)

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from connectproxy.call import showAddress
 from connectproxy.config import Config
 from connectproxy.discovery import kinds
 from connectproxy.interfaces import IListenerKind, IRelay, IRuleKind, IUpstreamKind
@@ -27,7 +28,7 @@ from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy
 from connectproxy.relay import Timeouts, WiredRelay
 from connectproxy.splice import SpliceRelay
-from connectproxy.switchboard import Switchboard, showAddress
+from connectproxy.switchboard import Switchboard
 from connectproxy.wheel import Wheel
 
 __all__ = ["ListenFailed", "ProxyService"]

@@ -46,6 +46,30 @@ class _Given(Factory):
         return self._given
 
 
+class _Asking:
+    """
+    Asks once in every turn of the reactor whether a condition holds.  Nothing of it is left
+    for the garbage collector, since there are tests of just that.
+    """
+
+    def __init__(self, condition: Callable[[], Any]) -> None:
+        self.answer: Deferred[None] = Deferred(lambda _: self._call.cancel())
+        self._condition = condition
+        self._call = REACTOR.callLater(0, self._ask)
+
+    def _ask(self) -> None:
+        try:
+            holds = self._condition()
+        except Exception:  # noqa: BLE001  it goes to the test
+            self.answer.errback()
+            return
+        if holds:
+            del self._condition, self._call
+            self.answer.callback(None)
+        else:
+            self._call = REACTOR.callLater(0, self._ask)
+
+
 class LoopbackTestCase(TestCase):
     """
     A test with connections of its own.
@@ -102,22 +126,7 @@ class LoopbackTestCase(TestCase):
         """
         @return: a Deferred that fires when the condition holds.
         """
-        held: Deferred[None] = Deferred(lambda _: call.cancel())
-
-        def ask() -> None:
-            nonlocal call
-            try:
-                holds = condition()
-            except Exception:  # noqa: BLE001  it goes to the test
-                held.errback()
-                return
-            if holds:
-                held.callback(None)
-            else:
-                call = REACTOR.callLater(0, ask)
-
-        call = REACTOR.callLater(0, ask)
-        return held
+        return _Asking(condition).answer
 
     def turns(self, number: int = 30) -> Deferred[None]:
         """

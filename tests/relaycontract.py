@@ -99,8 +99,8 @@ class BytesContract:
 
     async def test_earlyBytesForSlowPeer(self: Any) -> None:
         """
-        What the legs hold and the peer does not take yet is not lost when more comes and
-        the end behind it.
+        While a peer does not take what the legs hold, nothing more is read; and nothing is
+        lost when more comes, and the end behind it.
         """
         early = Random(3).randbytes(1 << 20)
         rig = self.open(early=(early, b""), small=True)
@@ -108,23 +108,26 @@ class BytesContract:
         rig.client.transport.write(b"later")
         rig.client.transport.loseWriteConnection()
         await self.turns()
+        self.assertEqual(self.userSpace(rig), len(early) - rig.tunnel.bytesUp)
         rig.origin.transport.resumeProducing()
         await self.until(lambda: rig.origin.ended)
         self.assertEqual(rig.origin.received, early + b"later")
 
     async def test_endedBefore(self: Any) -> None:
         """
-        An end of stream that came before the relay is passed on after the early bytes.
+        An end of stream that came before the relay is passed on after the early bytes,
+        however many there are.
         """
-        rig = self.open(early=(b"all I have to say", b""), ended=(True, False))
-        rig.client.transport.loseWriteConnection()
-        await self.until(lambda: rig.origin.ended)
-        self.assertEqual(rig.origin.received, b"all I have to say")
-        rig.origin.transport.write(b"answer")
-        rig.origin.transport.loseConnection()
-        await self.until(lambda: rig.outcomes and rig.client.ended)
-        self.assertEqual(rig.client.received, b"answer")
-        self.assertEqual(rig.outcomes[0][:5], ("client", Phase.RELAYING, "eof", 17, 6))
+        for size in (0, 17, 1 << 20):
+            rig = self.open(early=(bytes(size), b""), ended=(True, False), small=True)
+            rig.client.transport.loseWriteConnection()
+            await self.until(lambda: rig.origin.ended)
+            self.assertEqual(rig.origin.received, bytes(size))
+            rig.origin.transport.write(b"answer")
+            rig.origin.transport.loseConnection()
+            await self.until(lambda: rig.outcomes and rig.client.ended)
+            self.assertEqual(rig.client.received, b"answer")
+            self.assertEqual(rig.outcomes[0][:5], ("client", Phase.RELAYING, "eof", size, 6))
 
     async def test_bothEndedBefore(self: Any) -> None:
         """

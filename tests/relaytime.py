@@ -100,7 +100,8 @@ class TimeContract:
     async def test_timersWhilePaused(self: Any) -> None:
         """
         A tunnel in which octets wait for somebody who never reads ends as well: who is to
-        be closed in order and does not take what is left is reset.
+        be closed in order and does not take what is left is reset, so that what it got does
+        not look whole.
         """
         rig = await self.blocked()
         await self.wait(60.5)
@@ -108,6 +109,9 @@ class TimeContract:
         await self.until(lambda: rig.outcomes)
         self.assertEqual(rig.outcomes[0][:3], ("proxy", Phase.RELAYING, "idle_timeout"))
         self.assertEqual(len(self.wheel), 0)
+        rig.client.transport.resumeProducing()
+        await self.until(lambda: rig.client.lost)
+        self.assertFalse(rig.client.ended)
 
     async def test_timersAreLazy(self: Any) -> None:
         """

@@ -33,9 +33,11 @@ from connectproxy.discovery import kinds
 from connectproxy.errors import KINDS
 from connectproxy.interfaces import Action, IRule, IRuleKind, TunnelRequest
 from connectproxy.ledger import FIELDS
-from connectproxy.listeners.http import formatRefusal
+from connectproxy.wire.refusal import formatRefusal
+from connectproxy.names import PENDING
 from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy
+from connectproxy.wire.http1 import Limits
 from tests.fakes import FakeReactor
 
 ROOT = Path(__file__).parents[1]
@@ -337,6 +339,20 @@ class RefusalsTests(SynchronousTestCase):
         }
         self.assertEqual(set(re.findall(r"the rule `([^`]+)`", text)), rules)
 
+    def test_figuresInProse(self) -> None:
+        """
+        Numbers that stand in the prose are the code's.
+        """
+        text = " ".join(self.page.read_text().split())
+        for words in (
+            f"{Limits().line:,} octets of request line",
+            f"{Limits().fieldLine:,} of one field line",
+            f"{Limits().section:,} of all",
+            f"{Limits().fields} field lines",
+            f"while {PENDING} names are being looked up",
+        ):
+            self.assertIn(words, text)
+
 
 class LogTests(SynchronousTestCase):
     """
@@ -428,6 +444,14 @@ class DependenciesTests(SynchronousTestCase):
             self.sections["To test"], self.listed("options.extras_require", "test") | self.packages()
         )
         self.assertEqual(self.sections["To change it"], self.listed("options.extras_require", "dev"))
+
+    def test_packagesAreInstalled(self) -> None:
+        """
+        C{.ci/run} installs every package of the system's that the tests need.
+        """
+        script = (ROOT / ".ci" / "run").read_text()
+        if "packages.txt" not in script:
+            self.assertEqual(self.packages() - set(script.split()), set())
 
     def test_build(self) -> None:
         """

@@ -336,6 +336,7 @@ class GatherTests(SynchronousTestCase):
         """
         What is gathered is bounded: with many events in one turn they are not waited with.
         """
+        self.assertEqual(ledger.GATHER, 256)
         self.patch(ledger, "GATHER", 3)
         self.write("a", "b", "c", "d")
         self.assertEqual(self.written(), [["a", "b", "c"]])

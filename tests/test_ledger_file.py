@@ -152,6 +152,7 @@ class AccessFileTests(SynchronousTestCase):
         The file's name is looked at no more than once a second, and the same file is not
         opened anew.
         """
+        self.assertEqual(CHECK_PATH, 1.0)
         file = self.open()
         before = file._fd
         looks: list[str] = []

@@ -68,6 +68,8 @@ class CountTests(SynchronousTestCase):
         With 0 there are never too many.
         """
         admission = Admission(Wheel(Clock()))
+        self.assertEqual((admission.tunnels, admission.connections), (0, 0))
+        self.assertIs(admission.paused, False)
         admission.tunnels = 1_000_000
         self.assertFalse(admission.full)
 
@@ -75,11 +77,12 @@ class CountTests(SynchronousTestCase):
         """
         It is full with exactly as many as are allowed, and no longer when one ends.
         """
-        admission = Admission(Wheel(Clock()), 2)
-        seen = []
-        for admission.tunnels in (0, 1, 2, 3, 1):
-            seen.append(admission.full)
-        self.assertEqual(seen, [False, False, True, True, False])
+        for limit in (1, 2):
+            admission = Admission(Wheel(Clock()), limit)
+            seen = []
+            for admission.tunnels in (0, limit - 1, limit, limit + 1, limit - 1):
+                seen.append(admission.full)
+            self.assertEqual(seen, [False, False, True, True, False])
 
 
 class DescriptorTests(SynchronousTestCase):
@@ -181,7 +184,7 @@ class DescriptorTests(SynchronousTestCase):
         with capturedLogs() as events:
             self.look()
         self.assertEqual(self.calls(), [["pause", "resume"], ["pause", "resume"]])
-        self.assertFalse(self.admission.paused)
+        self.assertIs(self.admission.paused, False)
         (event,) = events
         self.assertEqual((event["log_level"], event["open"]), (LogLevel.info, 0))
         self.assertEqual(len(self.wheel), 0)
@@ -191,6 +194,7 @@ class DescriptorTests(SynchronousTestCase):
         While there is none to be had, or only those that are kept back, it is looked
         again every second, in silence.
         """
+        self.assertEqual(LOOK_AGAIN, 1.0)
         self.admission.exhausted()
         with capturedLogs() as events:
             for self.system.next in (None, 56, 63):
@@ -218,7 +222,8 @@ class DescriptorTests(SynchronousTestCase):
         """
         self.admission.exhausted()
         self.admission.forget()
-        self.assertFalse(self.admission.paused)
+        self.assertIs(self.admission.paused, False)
+        self.assertEqual(len(self.wheel), 0)
         self.look()
         self.admission.opened(63)
         self.assertEqual(self.calls(), [["pause"], ["pause"]])

@@ -1,68 +1,30 @@
 """
-Tests for L{connectproxy.splice}; its pool of pipes has L{tests.test_splice_pipes}.
+Tests for L{connectproxy.splice}; what it declines and its pool of pipes have files of their
+own.
 """
 
 from __future__ import annotations
 
 import errno
+import gc
 import os
-import select
 import socket
 from typing import Any
 
 import pytest
-from twisted.internet import reactor
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from twisted.logger import LogLevel, capturedLogs
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from connectproxy import splice
 from connectproxy.leg import Leg
-from connectproxy.relay import Timeouts
-from connectproxy.splice import SpliceRelay
-from connectproxy.wheel import Wheel
 from tests.fakes import Peer
 from tests.loopback import REACTOR, descriptors
-from tests.relaycase import LoopbackCase, Rig
+from tests.relaycase import Rig
 from tests.relaycontract import BulkContract, BytesContract, EndContract
 from tests.relaystorm import StormContract
 from tests.relaytime import TimeContract
-
-
-class CountingRelay(SpliceRelay):
-    """
-    Counts how often the reactor calls.
-    """
-
-    calls = 0
-
-    def doRead(self) -> None:
-        self.calls += 1
-        SpliceRelay.doRead(self)
-
-
-class Spliced(LoopbackCase):
-    """
-    The relay under test.
-    """
-
-    def makeRelay(self, timeouts: Timeouts) -> CountingRelay:
-        return CountingRelay(REACTOR, self.clock, self.wheel, timeouts)
-
-    def userSpace(self, rig: Rig) -> int:
-        return len(rig.tunnel.client.early) + len(rig.tunnel.origin.early)
-
-    async def closeAll(self) -> None:
-        """
-        No pipe has come back with octets in it, whatever a test did.
-        """
-        await LoopbackCase.closeAll(self)
-        self.assertEqual(self.relay.pipes.discarded, 0)
+from tests.splicecase import Spliced
 
 
 @pytest.mark.integration
@@ -158,45 +120,52 @@ class RestTests(Spliced):
         also when the sender has ended.
         """
         rig = await self.blocked()
+        self.assertGreater(rig.tunnel.origin.held, 0)
         await self.assertAtRest()
         rig.origin.transport.loseWriteConnection()
         await self.assertAtRest()
 
-    async def parked(self) -> Rig:
+    async def parked(self) -> tuple[Rig, int]:
         """
         @return: a tunnel of which both sides have ended, but what the client sent before
-            waits for an origin that does not read.
+            waits for an origin that does not read; and how many octets the client sent.
         """
         rig = self.open(small=True)
         rig.origin.transport.loseWriteConnection()
         await self.until(lambda: rig.client.ended)
         rig.origin.transport.pauseProducing()
-        rig.client.transport.write(bytes(range(256)) * 1024)
+        sent = 0
+        while not rig.tunnel.client.held:
+            rig.client.transport.write(bytes(4096))
+            sent += 4096
+            await self.turns(3)
+        rig.client.transport.write(b"the end")
         rig.client.transport.loseWriteConnection()
         await self.turns()
-        return rig
+        self.assertEqual((rig.tunnel.client.mask, rig.outcomes), (splice.PARKED, []))
+        return rig, sent + 7
 
     async def test_bothEndedButOctetsWait(self) -> None:
         """
         A tunnel of which both sides have ended, where octets wait for the slow one.  The
         kernel reports that of the other without being asked.  No octet is lost.
         """
-        rig = await self.parked()
-        self.assertEqual(rig.outcomes, [])
+        rig, sent = await self.parked()
         await self.assertAtRest()
         rig.origin.transport.resumeProducing()
         await self.until(lambda: rig.outcomes and rig.origin.ended)
-        self.assertEqual(rig.origin.received, bytes(range(256)) * 1024)
-        self.assertEqual(rig.outcomes[0][2:5], ("eof", 256 * 1024, 0))
+        self.assertEqual(len(rig.origin.received), sent)
+        self.assertTrue(rig.origin.received.endswith(b"the end"))
+        self.assertEqual(rig.outcomes[0][2:5], ("eof", sent, 0))
 
     async def test_bothEndedAndNobodyReads(self) -> None:
         """
         Such a tunnel has its deadline, and the slow side may reset it.
         """
-        rig = await self.parked()
+        rig, _ = await self.parked()
         self.clock.advance(20.5)
         self.assertEqual(rig.outcomes[0].kind, "half_open_timeout")
-        rig = await self.parked()
+        rig, _ = await self.parked()
         rig.origin.transport.abortConnection()
         await self.until(lambda: rig.outcomes)
         self.assertEqual((rig.outcomes[0].endedBy, rig.outcomes[0].kind), ("origin", "reset"))
@@ -295,6 +264,44 @@ class SpliceTests(Spliced):
             self.assertRaises(OSError, os.fstat, fd)
         self.assertEqual(len(self.relay.pipes), spare)
 
+    async def test_resetWhileOctetsWait(self) -> None:
+        """
+        A reset is noticed even while nothing is read from who sends it, whether or not the
+        other side has ended.
+        """
+        for ended in (False, True):
+            rig = self.open(small=True)
+            if ended:
+                rig.origin.transport.loseWriteConnection()
+                await self.until(lambda: rig.client.ended)  # noqa: B023
+            rig.origin.transport.pauseProducing()
+            rig.client.transport.write(bytes(1 << 20))
+            await self.until(lambda: rig.tunnel.client.held)  # noqa: B023
+            rig.client.transport.abortConnection()
+            await self.until(lambda: rig.outcomes)  # noqa: B023
+            self.assertEqual((rig.outcomes[0].endedBy, rig.outcomes[0].kind), ("client", "reset"))
+
+    async def test_noCycles(self) -> None:
+        """
+        What is over is gone at once, and not when the garbage collector comes by.
+        """
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        remains = []
+        for end in ("eof", "reset"):
+            rig = self.open()
+            if end == "eof":
+                await self.close(rig)
+            else:
+                rig.client.transport.abortConnection()
+                await self.until(lambda: rig.outcomes)  # noqa: B023
+            remains += rig.remains()
+            del rig
+        self.adopted = [each for each in self.adopted if each.connected]
+        await self.turns(2)
+        self.assertEqual([each() for each in remains], [None] * 6)
+
     async def test_batches(self) -> None:
         """
         More events than fit into a batch are served in the next ones.
@@ -329,136 +336,3 @@ class SpliceTests(Spliced):
         """
         rig = self.open()
         self.assertRaises(AssertionError, rig.near[0].protocol.dataReceived, b"x")
-
-
-@pytest.mark.integration
-class DeclineTests(Spliced):
-    """
-    What the relay leaves to the other one.
-    """
-
-    def legs(self) -> tuple[Leg, Leg]:
-        """
-        @return: two legs that could be joined.
-        """
-        legs = Leg(), Leg()
-        for leg in legs:
-            self.pair(leg, Peer())
-        self.assertTrue(self.relay.canJoin(*legs))
-        return legs
-
-    def assertDeclined(self, first: Leg, second: Leg) -> None:
-        """
-        Neither way round can they be joined.
-        """
-        self.assertFalse(self.relay.canJoin(first, second))
-        self.assertFalse(self.relay.canJoin(second, first))
-
-    def test_noSocket(self) -> None:
-        """
-        A transport that is no socket.
-        """
-        one, _ = self.legs()
-        self.assertDeclined(one, Leg.of(StringTransport(), b"", ended=False))
-
-    def test_layers(self) -> None:
-        """
-        A socket with a layer on it, as TLS is in an endpoint, or with TLS begun on it.
-        """
-        one, two = self.legs()
-        wrapper = ProtocolWrapper(WrappingFactory(None), Leg())
-        self.pair(wrapper, Peer())
-        self.assertDeclined(one, Leg.of(wrapper, b"", ended=False))
-        two.transport.TLS = True  # type: ignore[union-attr]
-        self.assertDeclined(one, two)
-        two.transport.TLS = False  # type: ignore[union-attr]
-
-    async def test_userSpace(self) -> None:
-        """
-        A transport that has not written all it was given; once it has, it is served.
-        """
-        one, two = self.legs()
-        two.transport.write(b"an answer")  # type: ignore[union-attr]
-        self.assertDeclined(one, two)
-        await self.turns()
-        self.assertTrue(self.relay.canJoin(one, two))
-
-    async def test_closed(self) -> None:
-        """
-        A transport that is closed.
-        """
-        one, two = self.legs()
-        two.transport.abortConnection()  # type: ignore[union-attr]
-        await self.until(lambda: two.lost)
-        self.assertDeclined(one, two)
-
-    def test_noEpoll(self) -> None:
-        """
-        A process that has no descriptor left for the epoll set; when it has one again, all
-        is well.
-        """
-        legs = Leg(), Leg()
-        for leg in legs:
-            self.pair(leg, Peer())
-
-        def refuse() -> Any:
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-        refusing = self.patch(select, "epoll", refuse)
-        self.assertFalse(self.relay.canJoin(*legs))
-        refusing.restore()
-        self.assertTrue(self.relay.canJoin(*legs))
-
-    def test_noWatch(self) -> None:
-        """
-        A user who may watch no more descriptors: the tunnel is aborted, and the log says
-        why.
-        """
-
-        class Epoll:
-            def __init__(self) -> None:
-                self._real = real()
-
-            def __getattr__(self, name: str) -> Any:
-                return getattr(self._real, name)
-
-            def register(self, fd: int, mask: int) -> None:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        real = select.epoll
-        self.patch(select, "epoll", Epoll)
-        with capturedLogs() as events:
-            rig = self.open()
-        self.assertEqual((rig.outcomes[0].endedBy, rig.outcomes[0].kind), ("proxy", "aborted"))
-        self.assertIn(LogLevel.error, [event["log_level"] for event in events])
-
-
-class SystemTests(SynchronousTestCase):
-    """
-    Where the relay can be.
-    """
-
-    def test_supported(self) -> None:
-        """
-        It needs splice(2) and epoll(7).
-        """
-        self.assertTrue(SpliceRelay.isSupported())
-        for module, name in ((os, "splice"), (select, "epoll")):
-            kept = getattr(module, name)
-            delattr(module, name)
-            try:
-                self.assertFalse(SpliceRelay.isSupported())
-            finally:
-                setattr(module, name, kept)
-
-    def test_unused(self) -> None:
-        """
-        A relay that never had a tunnel has nothing to let go of, and says what it is.
-        """
-        clock = Clock()
-        relay = SpliceRelay(reactor, clock, Wheel(clock))  # type: ignore[arg-type]
-        self.assertEqual((relay.relayName, relay.fileno()), ("splice", -1))
-        before = descriptors()
-        relay.stop()
-        relay.stop()
-        self.assertEqual(descriptors(), before)

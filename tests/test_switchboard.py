@@ -1,6 +1,6 @@
 """
-Tests for L{connectproxy.switchboard}: what becomes of a request, and the one event that
-it leaves.
+Tests for L{connectproxy.switchboard}: requests that are not dialled for, and the one event
+that each leaves.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from connectproxy.call import showAddress
 from connectproxy.errors import KINDS, Refusal
 from connectproxy.interfaces import Action, IPAddress, IRule, ISwitchboard, TunnelRequest, Verdict
 from connectproxy.ledger import FIELDS
 from connectproxy.rules.ports import AllowedPorts
-from connectproxy.switchboard import showAddress
 from tests.fakes import (
     SETTINGS,
     FakeInbound,

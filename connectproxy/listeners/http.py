@@ -17,13 +17,17 @@ time is over, so that a reset does not take the answer with it (RFC 9112 section
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from email.utils import formatdate
 from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, ISSLTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProtocolNegotiationFactory,
+    ISSLTransport,
+)
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -40,43 +44,13 @@ from connectproxy.wire.http1 import (
     RequestHead,
     checkConnect,
     escape,
-    formatResponse,
 )
-from connectproxy.wire.proxystatus import proxyStatus
+from connectproxy.wire.refusal import formatRefusal
 
-__all__ = ["HTTPProxy", "HTTPProxyFactory", "formatRefusal", "kind"]
+__all__ = ["HTTPProxy", "HTTPProxyFactory", "kind"]
 
 LINGER_OCTETS = 1 << 20
 """How much is thrown away behind a refusal before the connection is reset."""
-
-
-def formatRefusal(refusal: Refusal, identifier: str, *, withBody: bool = True) -> bytes:
-    """
-    The answer that tells a client why there is no tunnel.
-
-    The C{Proxy-Status} field has the error type only: its details would go to
-    whoever asks, and the body says what concerns the client.
-
-    @param identifier: what the proxy calls itself.
-    @param withBody: C{False} for the answer to HEAD.
-    """
-    row = refusal.row
-    lines = [f"{row.status} {row.reason}", "", row.cause]
-    if refusal.detail:
-        lines.append(f"Detail: {refusal.detail}.")
-    if refusal.rule:
-        lines.append(f"Rule: {refusal.rule}.")
-    lines += [f"What to do: {row.remedy}", f"({identifier}: {refusal.kind})", ""]
-    body = "\n".join(lines).encode("utf-8")
-    fields = [
-        ("Date", formatdate(usegmt=True)),
-        ("Proxy-Status", proxyStatus(identifier, row)),
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-        ("Connection", "close"),
-    ]
-    return formatResponse(row.status, row.reason, fields, body if withBody else b"")
 
 
 class State(Enum):
@@ -325,6 +299,7 @@ def _noDescriptor() -> int:
     return -1
 
 
+@implementer(IProtocolNegotiationFactory)
 class HTTPProxyFactory(Factory):
     """
     The connections of one listening port.
@@ -367,6 +342,13 @@ class HTTPProxyFactory(Factory):
         protocol.factory = self
         protocol.client = addr
         return protocol
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        What is spoken, for a client that asks by ALPN behind an C{ssl:} endpoint
+        (RFC 7301): without an answer its handshake would fail.
+        """
+        return [b"http/1.1"]
 
     def stopFactory(self) -> None:
         """

@@ -174,6 +174,10 @@ class ExhaustedTests(ProxyTestCase):
         for each in clients:
             if each is not served[0]:
                 each.close()
+                if each in served:
+                    ends[clients.index(each)].close()
+        origin.close()
+        target = f"127.0.0.1:{self.origin().getsockname()[1]}"
 
         def asked() -> bool:
             # It may have to pause a few times more before it is through with them.

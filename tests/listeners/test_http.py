@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolNegotiationFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -292,6 +292,13 @@ class FactoryTests(ListenerCase):
             ("proxy.example", 3.0, 1.0, DESCRIPTION),
         )
         self.assertFalse(factory.noisy)
+
+    def test_negotiation(self) -> None:
+        """
+        Behind TLS a client that asks by ALPN what is spoken is told.
+        """
+        verifyObject(IProtocolNegotiationFactory, self.port.factory)
+        self.assertEqual(self.port.factory.acceptableProtocols(), [b"http/1.1"])
 
     def test_counted(self) -> None:
         """

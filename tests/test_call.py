@@ -1,5 +1,5 @@
 """
-Tests for L{connectproxy.switchboard}: requests that are dialled for, in vain.
+Tests for L{connectproxy.call}: requests that are dialled for, in vain.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Tests for L{connectproxy.switchboard}: our own bugs.
+Tests for L{connectproxy.call}: our own bugs.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from connectproxy.interfaces import Action, Verdict
 from connectproxy.relay import WiredRelay
 from tests.fakes import FakeInbound, FakeUpstream
+from tests.test_call_tunnel import TunnelCase
 from tests.test_switchboard import Says
-from tests.test_switchboard_tunnel import TunnelCase
 
 
 class BrokenTests(TunnelCase):
@@ -182,6 +182,6 @@ class RoomTests(SynchronousTestCase):
         """
         A call has no dictionary: there is one for each tunnel that is up.
         """
-        from connectproxy.switchboard import _Call
+        from connectproxy.call import Call
 
-        self.assertFalse(hasattr(_Call, "__dict__") and "__dict__" in _Call.__dict__)
+        self.assertFalse(hasattr(Call, "__dict__") and "__dict__" in Call.__dict__)

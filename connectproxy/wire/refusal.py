@@ -1,0 +1,45 @@
+"""
+The answer over HTTP that tells a client why there is no tunnel.
+
+Owns its fields and the words of its body, from the rows of L{connectproxy.errors};
+how a response is written is L{connectproxy.wire.http1}'s.
+"""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+from connectproxy.errors import Refusal
+from connectproxy.wire.http1 import formatResponse
+from connectproxy.wire.proxystatus import proxyStatus
+
+__all__ = ["formatRefusal"]
+
+
+def formatRefusal(refusal: Refusal, identifier: str, *, withBody: bool = True) -> bytes:
+    """
+    The answer that tells a client why there is no tunnel.
+
+    The C{Proxy-Status} field has the error type only: its details would go to
+    whoever asks, and the body says what concerns the client.
+
+    @param identifier: what the proxy calls itself.
+    @param withBody: C{False} for the answer to HEAD.
+    """
+    row = refusal.row
+    lines = [f"{row.status} {row.reason}", "", row.cause]
+    if refusal.detail:
+        lines.append(f"Detail: {refusal.detail}.")
+    if refusal.rule:
+        lines.append(f"Rule: {refusal.rule}.")
+    lines += [f"What to do: {row.remedy}", f"({identifier}: {refusal.kind})", ""]
+    body = "\n".join(lines).encode("utf-8")
+    fields = [
+        ("Date", formatdate(usegmt=True)),
+        ("Proxy-Status", proxyStatus(identifier, row)),
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("Connection", "close"),
+    ]
+    return formatResponse(row.status, row.reason, fields, body if withBody else b"")

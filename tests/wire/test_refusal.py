@@ -1,0 +1,79 @@
+"""
+Tests for L{connectproxy.wire.refusal}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from connectproxy.errors import KINDS, Refusal
+from connectproxy.wire.refusal import formatRefusal
+from tests.listeners.test_http import parse
+
+
+class FormatRefusalTests(SynchronousTestCase):
+    """
+    The octets of a refusal.
+    """
+
+    def test_everyKind(self) -> None:
+        """
+        Each kind of refusal has its status and its error type, with the name that the proxy
+        goes by (conformance 17, 62 and 63).
+        """
+        for kind, row in KINDS.items():
+            answer = parse(formatRefusal(Refusal(kind), "proxy.example"))
+            self.assertEqual((answer.status, answer.reason), (row.status, row.reason))
+            self.assertEqual(answer.fields["proxy-status"], f"proxy.example; error={row.proxyStatus}", kind)
+
+    def test_fields(self) -> None:
+        """
+        The connection ends here, nobody keeps the answer, and its length is told
+        (conformance 10 and 18).
+        """
+        answer = parse(formatRefusal(Refusal("dns_error", "détail"), "proxy"))
+        self.assertEqual(answer.fields["connection"], "close")
+        self.assertEqual(answer.fields["cache-control"], "no-store")
+        self.assertEqual(answer.fields["content-type"], "text/plain; charset=utf-8")
+        self.assertEqual(int(answer.fields["content-length"]), len(answer.body.encode("utf-8")))
+        self.assertRegex(answer.fields["date"], r"\A[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} .* GMT\Z")
+        self.assertNotIn("transfer-encoding", answer.fields)
+        self.assertNotIn("trailer", answer.fields)
+
+    def test_body(self) -> None:
+        """
+        The body says what has happened, what in particular, which rule, and what to do.
+        """
+        refusal = Refusal(
+            "http_request_denied", "port 25 is not among the allowed ports (443)", "allow-ports"
+        )
+        answer = parse(formatRefusal(refusal, "proxy.example"))
+        self.assertEqual(
+            answer.body,
+            "403 Forbidden\n"
+            "\n"
+            "A rule of the proxy's policy denies the request.\n"
+            "Detail: port 25 is not among the allowed ports (443).\n"
+            "Rule: allow-ports.\n"
+            "What to do: Ask the operator of the proxy to allow the destination; the rule is named in the"
+            " answer.\n"
+            "(proxy.example: http_request_denied)\n",
+        )
+
+    def test_little(self) -> None:
+        """
+        Without a detail and a rule there is no word of them.
+        """
+        answer = parse(formatRefusal(Refusal("dns_error"), "proxy"))
+        self.assertNotIn("Detail", answer.body)
+        self.assertNotIn("Rule", answer.body)
+
+    def test_head(self) -> None:
+        """
+        The answer to HEAD is the same without its body.
+        """
+        refusal = Refusal("http_method_not_implemented", "the method is HEAD; only CONNECT is served")
+        whole = parse(formatRefusal(refusal, "proxy"))
+        head = parse(formatRefusal(refusal, "proxy", withBody=False))
+        self.assertEqual(head.body, "")
+        self.assertEqual(head.fields["content-length"], whole.fields["content-length"])
