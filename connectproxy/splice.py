@@ -36,7 +36,7 @@ from collections import deque
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IReactorFDSet, IReactorTime, IReadDescriptor
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime, IReadDescriptor, IUNIXTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -288,11 +288,15 @@ class SpliceRelay:
 
     def canJoin(self, client: Leg, origin: Leg) -> bool:
         """
-        See L{IRelay.canJoin}: both transports must be plain sockets with nothing
-        of theirs in user space.
+        See L{IRelay.canJoin}: both transports must be plain TCP sockets with
+        nothing of theirs in user space.
         """
         for leg in (client, origin):
             if plainSocket(leg.transport) is None or unsent(leg.transport):
+                return False
+            if IUNIXTransport.providedBy(leg.transport):
+                # Its peer's mere closing is a hang-up, which can't be masked and
+                # can't be told from a reset; what it had sent would be lost.
                 return False
         return self._epoll is not None or self._open()
 

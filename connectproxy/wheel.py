@@ -121,9 +121,10 @@ class Wheel:
         self._call = None
         now = self._clock.seconds()
         while self._order and self._order[0] * GRAIN <= now:
-            for item in self._slots.pop(heappop(self._order), ()):
-                if not item.slot:
-                    continue  # removed by one that was asked before it
+            slot = heappop(self._order)
+            for item in self._slots.pop(slot, ()):
+                if item.slot != slot:
+                    continue  # removed or moved by one that was asked before it
                 item.slot = 0
                 try:
                     again = item.expired(now)

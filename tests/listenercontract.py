@@ -182,6 +182,23 @@ class ListenerContract:
             self.assertEqual(self.heard(leg), b"early", octets[:index])
             leg.transport.abortConnection()
 
+    def test_sentBeforeAccepted(self: Any) -> None:
+        """
+        What a client had sent before its connection was accepted counts as well; and one
+        that has gone by then is no trouble.
+        """
+        self.port.pauseProducing()
+        client = self.connect(self.ask(TARGET) + b"early")
+        self.connect(self.ask(TARGET)[:-1]).transport.abortConnection()
+        self.connect().transport.abortConnection()
+        self.connect(self.garbage).transport.abortConnection()
+        self.reactor.flush()
+        self.port.resumeProducing()
+        self.reactor.flush()
+        self.assertEqual(self.heard(self.placed().accept(ESTABLISHED)), b"early")
+        self.assertEqual(self.answer(client).code, self.success)
+        self.assertEqual(self.board.closed, 3)
+
     def test_accept(self: Any) -> None:
         """
         Success is answered once, with nothing behind it; what the origin sends follows.

@@ -24,12 +24,18 @@ __all__ = ["REACTOR", "LoopbackTestCase", "descriptors"]
 REACTOR: Any = reactor
 
 
-def descriptors() -> set[str]:
+def descriptors() -> dict[str, str]:
     """
-    The descriptors of this process that are open.
+    The descriptors of this process that are open, with what they lead to; but not the one
+    that Twisted keeps in reserve from the first listening port on.
     """
-    there = "/proc/self/fd"
-    return {each for each in os.listdir(there) if os.path.exists(f"{there}/{each}")}
+    found = {}
+    for each in os.listdir("/proc/self/fd"):
+        try:
+            found[each] = os.readlink(f"/proc/self/fd/{each}")
+        except FileNotFoundError:
+            pass  # the one by which they were listed
+    return {each: target for each, target in found.items() if target != os.devnull}
 
 
 class _Given(Factory):
@@ -77,11 +83,11 @@ class LoopbackTestCase(TestCase):
     @ivar adopted: every transport that was made here; what is open at the end is reset.
     """
 
-    timeout = 20
+    timeout = 120
 
     def setUp(self) -> None:
         self.adopted: list[Any] = []
-        self.addCleanup(self.closeAll)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.closeAll()))
 
     def sockets(self, buffers: int | None = None) -> tuple[socket.socket, socket.socket]:
         """
@@ -137,11 +143,11 @@ class LoopbackTestCase(TestCase):
         left = iter(range(number))
         return self.until(lambda: next(left, None) is None)
 
-    def closeAll(self) -> Deferred[None]:
+    async def closeAll(self) -> None:
         """
         Reset whatever is open.
         """
         for transport in self.adopted:
             if transport.connected:
                 transport.abortConnection()
-        return self.until(lambda: not any(each.connected for each in self.adopted))
+        await self.until(lambda: not any(each.connected for each in self.adopted))

@@ -33,11 +33,11 @@ from connectproxy.discovery import kinds
 from connectproxy.errors import KINDS
 from connectproxy.interfaces import Action, IRule, IRuleKind, TunnelRequest
 from connectproxy.ledger import FIELDS
-from connectproxy.wire.refusal import formatRefusal
 from connectproxy.names import PENDING
 from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy
 from connectproxy.wire.http1 import Limits
+from connectproxy.wire.refusal import formatRefusal
 from tests.fakes import FakeReactor
 
 ROOT = Path(__file__).parents[1]
@@ -560,6 +560,7 @@ class DesignTests(SynchronousTestCase):
         text = " ".join(self.page.read_text().split())
         for words in (
             f"kept for {names.TTL:g} seconds ({names.NEGATIVE_TTL:g} for",
+            f"without an answer after {names.PATIENCE:g} seconds",
             f"IPv4 waits {direct.RESOLUTION_DELAY * 1000:g} ms for IPv6",
             f"after {race.ATTEMPT_DELAY * 1000:g} ms",
             f"At most {race.ADDRESSES} addresses",

@@ -273,6 +273,9 @@ class LogTests(SynchronousTestCase):
             " no rule denies it",
         )
         self.assertEqual(formatEvent(self.emit(False, **known)), "")
+        with capturedLogs() as events:
+            Ledger().write(known)
+        self.assertTrue(formatEvent(events[0]))
 
     def test_hostile(self) -> None:
         """

@@ -218,6 +218,8 @@ class LostTests(RaceCase):
         Of several failures the one that says most is told, whichever came first, with the
         number of addresses; each attempt has its own.
         """
+        refused = self.failWith((FOUR[0], errno.ECONNREFUSED))
+        self.assertEqual(refused.refusal.detail, "host.example:443 refused the connection")
         refused = self.failWith((SIX[0], errno.ENETUNREACH), (FOUR[0], errno.ECONNREFUSED))
         self.assertEqual(
             refused.refusal,

@@ -142,10 +142,11 @@ class TLSTests(SynchronousTestCase):
         self.wheel = Wheel(self.reactor)
         self.relay = WiredRelay(self.reactor, self.wheel, TIMEOUTS)
 
-    def open(self, *, tls: str, early: bytes = b"") -> Rig:
+    def open(self, *, tls: str, early: bytes = b"", ended: bool = False) -> Rig:
         """
         @param tls: which side has TLS.
         @param early: what the client's leg holds.
+        @param ended: whether the client's leg has come to its end.
         """
         client, origin = Peer(), Peer()
         legs: dict[str, Any] = {}
@@ -159,6 +160,7 @@ class TLSTests(SynchronousTestCase):
             transports[name] = leg.transport
         self.reactor.flush()
         legs["client"].held = early
+        legs["client"].ended = ended
         tunnel = self.relay.join(legs["client"], legs["origin"])
         return Rig(client, origin, (transports["client"], transports["origin"]), tunnel)
 
@@ -210,6 +212,17 @@ class TLSTests(SynchronousTestCase):
             self.assertTrue(plain.ended)
             outcome = rig.outcomes[0]
             self.assertEqual(outcome[:3], ("origin" if tls == "client" else "client", Phase.RELAYING, "eof"))
+
+    def test_endedBefore(self) -> None:
+        """
+        Where the client has ended before the tunnel to a side with TLS begins, that side
+        still gets what the client had sent.
+        """
+        rig = self.open(tls="origin", early=b"early", ended=True)
+        self.reactor.flush()
+        self.assertEqual(rig.origin.received, b"early")
+        self.assertTrue(rig.origin.lost.check(ConnectionDone))
+        self.assertEqual(rig.outcomes[0][:5], ("client", Phase.RELAYING, "eof", 5, 0))
 
     def test_closeOfTLS(self) -> None:
         """

@@ -362,6 +362,17 @@ class LateTests(ServiceCase):
         self.opening.callback(self.port)
         self.assertEqual((self.stopped, service.addresses), (1, []))
 
+    def test_whileDraining(self) -> None:
+        """
+        So is one that is opened while the last connections end.
+        """
+        service = self.start()
+        service._switchboard.connectionOpened(-1)  # type: ignore[union-attr]
+        stopping = service.stopService()
+        self.opening.callback(self.port)
+        self.assertEqual((self.stopped, service.addresses), (1, []))
+        self.assertNoResult(stopping)
+
     def test_broken(self) -> None:
         """
         One whose port makes no sense is logged, and stops nothing else.

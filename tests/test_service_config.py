@@ -12,6 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 
 from connectproxy import service as module
 from connectproxy.relay import WiredRelay
+from connectproxy.service import HOSTS
 from connectproxy.splice import SpliceRelay
 from connectproxy.wheel import GRAIN
 from tests.listeners.test_http import parse
@@ -61,8 +62,9 @@ class ConfiguredTests(ServiceCase):
 
     def test_names(self) -> None:
         """
-        Names are looked up, in the hosts file first.
+        Names are looked up, in the system's hosts file first.
         """
+        self.assertEqual(HOSTS, "/etc/hosts")
         Path(module.HOSTS).write_text("192.0.2.1 here.example\n")
         self.start(allow={"networks": ["192.0.2.0/24"]})
         self.ask(connect("here.example:443"))

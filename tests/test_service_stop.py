@@ -11,6 +11,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs
 
+from connectproxy.ledger import AccessFile
+from connectproxy.relay import WiredRelay
 from connectproxy.service import ProxyService
 from connectproxy.wheel import GRAIN
 from tests.fakes import FakeReactor, Peer
@@ -74,13 +76,23 @@ class StopTests(StopCase):
 
     def test_idle(self) -> None:
         """
-        Without connections it is over when the ports are closed, and not before.
+        Without connections it is over when the ports are closed, and not before; no new
+        tunnels are made from the first moment, and the parts are let go of at last.
         """
+        stopped: list[Any] = []
+        for part in (WiredRelay, AccessFile):
+            name = "stop" if part is WiredRelay else "close"
+            original = getattr(part, name)
+            self.patch(part, name, lambda each, original=original: stopped.append(each) or original(each))
+        board = self.service._switchboard
         stopping = self.service.stopService()
         self.assertNoResult(stopping)
         self.assertFalse(self.port.listening)
+        self.assertTrue(board.draining)  # type: ignore[union-attr]
+        self.assertEqual(stopped, [])
         self.reactor.flush()
         self.successResultOf(stopping)
+        self.assertEqual([type(each) for each in stopped], [WiredRelay, AccessFile])
         self.checkGone()
 
     def test_tunnels(self) -> None:

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.sockets import EXHAUSTED, inheritNoDelay, plainSocket, unsent, writeNow
+from connectproxy.sockets import EXHAUSTED, inheritNoDelay, plainSocket, readNow, unsent, writeNow
 from tests.fakes import Peer
 from tests.loopback import REACTOR, LoopbackTestCase
 
@@ -111,6 +111,35 @@ class TransportTests(LoopbackTestCase):
         await self.until(lambda: len(far.received) == 13)
         self.assertEqual(far.received, b"first, second")
 
+    async def test_readNow(self) -> None:
+        """
+        What has arrived is read; where there is nothing, or no telling, nothing is.
+        """
+        near, far = self.begin()
+        near.pauseProducing()
+        self.assertEqual(readNow(near), b"")
+        writeNow(far.transport, b"a request")
+        self.assertEqual(readNow(near), b"a request")
+        self.assertEqual(readNow(near), b"")
+        near.TLS = True
+        writeNow(far.transport, b"a handshake")
+        self.assertEqual(readNow(near), b"")
+        near.TLS = False
+
+    async def test_readNowAtTheEnd(self) -> None:
+        """
+        An end of stream and a reset are left for the reactor to find.
+        """
+        for leave in ("loseWriteConnection", "abortConnection"):
+            near, far = self.begin()
+            near.pauseProducing()
+            getattr(far.transport, leave)()
+            await self.turns()
+            self.assertEqual(readNow(near), b"")
+            self.assertTrue(near.connected)
+            near.resumeProducing()
+            await self.until(lambda: near.protocol.ended if near.connected else True)  # noqa: B023
+
     async def test_writeNowToBroken(self) -> None:
         """
         A connection that is broken is found out by the transport, not by the caller.
@@ -184,6 +213,7 @@ class OtherTests(SynchronousTestCase):
         transport = StringTransport()
         self.assertTrue(ITransport.providedBy(transport))
         self.assertIs(plainSocket(transport), None)
+        self.assertEqual(readNow(transport), b"")
         writeNow(transport, b"x")
         self.assertEqual((transport.value(), unsent(transport)), (b"x", 0))
 

@@ -18,7 +18,6 @@ from zope.interface.verify import verifyObject
 
 from connectproxy import splice
 from connectproxy.leg import Leg
-from tests.fakes import Peer
 from tests.loopback import REACTOR, descriptors
 from tests.relaycase import Rig
 from tests.relaycontract import BulkContract, BytesContract, EndContract
@@ -288,16 +287,17 @@ class SpliceTests(Spliced):
         gc.collect()
         gc.disable()
         self.addCleanup(gc.enable)
-        remains = []
-        for end in ("eof", "reset"):
+
+        async def by(end: str) -> list[Any]:
             rig = self.open()
             if end == "eof":
                 await self.close(rig)
             else:
                 rig.client.transport.abortConnection()
-                await self.until(lambda: rig.outcomes)  # noqa: B023
-            remains += rig.remains()
-            del rig
+                await self.until(lambda: rig.outcomes)
+            return rig.remains()
+
+        remains = [*await by("eof"), *await by("reset")]
         self.adopted = [each for each in self.adopted if each.connected]
         await self.turns(2)
         self.assertEqual([each() for each in remains], [None] * 6)
@@ -312,23 +312,6 @@ class SpliceTests(Spliced):
             rig.client.transport.write(b"x")
         await self.until(lambda: all(rig.origin.received for rig in rigs))
         self.assertGreaterEqual(self.relay.calls, 20 / 3)
-
-    async def test_unixSocket(self) -> None:
-        """
-        A client may come by a UNIX socket.
-        """
-        far, near = socket.socketpair()
-        client, listening, leg, origin = Peer(), Protocol(), Leg(), Peer()
-        self.adopt(far, client)
-        self.adopt(near, listening)
-        self.pair(leg, origin)
-        legs = Leg.of(listening.transport, b"early", ended=False), leg
-        self.assertTrue(self.relay.canJoin(*legs))
-        rig = Rig(client, origin, (), self.relay.join(*legs))
-        client.transport.write(b"x")
-        await self.until(lambda: origin.received == b"earlyx")
-        await self.close(rig)
-        self.assertEqual(rig.outcomes[0].kind, "eof")
 
     async def test_resumedByOthers(self) -> None:
         """

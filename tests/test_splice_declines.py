@@ -7,9 +7,11 @@ from __future__ import annotations
 import errno
 import os
 import select
+import socket
 from typing import Any
 
 import pytest
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import LogLevel, capturedLogs
@@ -20,7 +22,7 @@ from connectproxy.leg import Leg
 from connectproxy.splice import SpliceRelay
 from connectproxy.wheel import Wheel
 from tests.fakes import FakeReactor, Peer
-from tests.loopback import descriptors
+from tests.loopback import REACTOR, descriptors
 from tests.splicecase import Spliced
 
 
@@ -65,6 +67,31 @@ class DeclineTests(Spliced):
         two.transport.TLS = True  # type: ignore[union-attr]
         self.assertDeclined(one, two)
         two.transport.TLS = False  # type: ignore[union-attr]
+
+    async def test_unixSocket(self) -> None:
+        """
+        A UNIX socket: there, a client that sends something and closes looks as one that
+        resets.
+        """
+        one, _ = self.legs()
+        accepted: list[Leg] = []
+
+        def build(addr: Any) -> Leg:
+            accepted.append(Leg())
+            return accepted[-1]
+
+        factory = Factory()
+        factory.noisy = False
+        factory.buildProtocol = build  # type: ignore[method-assign]
+        name = f"\0connectproxy-{os.getpid()}-{id(self)}"
+        port = REACTOR.listenUNIX(name, factory)
+        self.addCleanup(port.stopListening)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(name)
+            await self.until(lambda: accepted)
+            self.adopted.append(accepted[0].transport)
+            self.assertDeclined(one, accepted[0])
+        await self.until(lambda: accepted[0].ended)
 
     async def test_userSpace(self) -> None:
         """

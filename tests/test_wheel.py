@@ -161,6 +161,25 @@ class WheelTests(SynchronousTestCase):
         self.clock.advance(4)
         self.assertEqual(len(item.asked), 1)
 
+    def test_movedWhileAsking(self) -> None:
+        """
+        One that is asked may move the deadline of one that is due with it, which then comes
+        at its new time only.
+        """
+        items: list[Item] = []
+
+        def moveAll() -> None:
+            for each in items:
+                each.then = None
+                self.wheel.remove(each)
+                self.wheel.add(each, 5)
+
+        items += [self.add(1, then=moveAll) for _ in range(5)]
+        self.clock.advance(2)
+        self.assertEqual(sum(len(each.asked) for each in items), 1)
+        self.clock.advance(6)
+        self.assertEqual(sum(len(each.asked) for each in items), 1 + 5)
+
     def test_bug(self) -> None:
         """
         One that raises is logged, and the others get their turn.

@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 
 from connectproxy.errors import KINDS
 from connectproxy.interfaces import IInboundTunnel, IListenerKind
+from connectproxy.listeners import http
 from connectproxy.listeners.http import kind
 from tests.fakes import SETTINGS, FakePort, FakeReactor, Peer, RecordingSwitchboard, addressOf
 
@@ -185,7 +186,8 @@ class PlacedTests(ListenerCase):
 
     def test_sentAtOnce(self) -> None:
         """
-        What a client has sent before its connection is accepted is the same as well.
+        What a client has sent before its connection is accepted is the same as well, and
+        is read without another turn of the reactor.
         """
         self.port.pauseProducing()
         client = self.port.connect()
@@ -193,7 +195,6 @@ class PlacedTests(ListenerCase):
         self.reactor.flush()
         self.assertEqual(self.board.placed, [])
         self.port.resumeProducing()
-        self.reactor.flush()
         self.assertEqual(len(self.board.placed), 1)
 
     def test_emptyLine(self) -> None:
@@ -292,6 +293,17 @@ class FactoryTests(ListenerCase):
             ("proxy.example", 3.0, 1.0, DESCRIPTION),
         )
         self.assertFalse(factory.noisy)
+
+    def test_noDelay(self) -> None:
+        """
+        A port that can gives its connections TCP_NODELAY once and for all.
+        """
+        self.assertIs(self.port.factory.noDelay, False)
+        asked: list[Any] = []
+        self.patch(http, "inheritNoDelay", lambda port: asked.append(port) or True)
+        port = self.listen()
+        self.assertIs(port.factory.noDelay, True)
+        self.assertEqual(asked, [port])
 
     def test_negotiation(self) -> None:
         """

@@ -156,6 +156,7 @@ class ResolutionTests(DirectCase):
         self.reactor.advance(RESOLUTION_DELAY / 2)
         self.answer(6, SIX)
         self.assertEqual(self.dialled(), [SIX])
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
         self.reactor.advance(RESOLUTION_DELAY)
         self.assertEqual(self.dialled(), [SIX])
         self.reactor.advance(ATTEMPT_DELAY - RESOLUTION_DELAY)
@@ -293,6 +294,7 @@ class CancelTests(DirectCase):
         self.assertEqual(refused.refusal.kind, "dns_timeout")
         self.assertEqual(refused.refusal.row.status, 504)
         self.assertEqual(refused.tried, ())
+        self.assertEqual([each.waiters for each in self.names._pending.values()], [[], []])
         self.answer(6, SIX)
         self.answer(4, FOUR)
         self.assertEqual(self.dialled(), [])
@@ -368,3 +370,12 @@ class KindTests(SynchronousTestCase):
             upstream.connect(makeRequest("127.0.0.1:443"), Factory.forProtocol(Peer)), Refused
         )
         self.assertEqual([each.host for each in reactor.attempts], ["10.0.0.1"])
+
+    def test_otherWay(self) -> None:
+        """
+        What stands in for the reactor's C{connectTCP} is used instead of it.
+        """
+        reactor, other = FakeReactor(), FakeReactor()
+        upstream = DirectUpstream(reactor, lambda *args: None, Names(reactor), other.connectTCP)
+        upstream.connect(makeRequest("10.0.0.1:443"), Factory.forProtocol(Peer))
+        self.assertEqual((len(reactor.attempts), len(other.attempts)), (0, 1))
