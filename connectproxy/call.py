@@ -257,6 +257,9 @@ class Call:
         elif event == "tunnel":
             status = 200
         arrived = request.arrived
+        target, host = str(request.destination), _field(request.fields, b"host")
+        if host is not None and host.lower() in (target, request.destination.uriHost):
+            host = None
         known = {
             "timestamp": board.ledger.stamp(now - arrived),
             "event": event,
@@ -264,7 +267,8 @@ class Call:
             "client": showAddress(request.client),
             "protocol": request.protocol,
             "method": request.method,
-            "target": str(request.destination),
+            "target": target,
+            "host": host,
             "user_agent": _field(request.fields, b"user-agent"),
             "alpn": _field(request.fields, b"alpn"),
             "decision": decision,

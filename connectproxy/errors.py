@@ -133,7 +133,7 @@ _ROWS = (
     ),
     Kind(
         "connection_limit_reached", 503, "connection_limit_reached", 1, 91, "REFUSED_STREAM",
-        "The proxy carries as many tunnels as it is allowed to.",
+        "The proxy carries as many tunnels, or looks up as many names, as it is allowed to.",
         "Try again later; the operator can raise limits.tunnels.",
     ),
     Kind(

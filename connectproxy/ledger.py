@@ -28,7 +28,7 @@ __all__ = ["FIELDS", "AccessFile", "Ledger"]
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
-        "timestamp": "when the request began: RFC 3339, UTC, milliseconds",
+        "timestamp": "when the client connected: RFC 3339, UTC, milliseconds",
         "event": "`tunnel` if a tunnel was opened, `refusal` if it was refused, `abandoned` if the client"
         " went away before it had its answer",
         "id": "unique to this event: a prefix for the process and a number",
@@ -39,7 +39,10 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "method": "the request's method; null if none could be read",
         "target": "where to: host and port in normal form, or what was asked for, escaped, if it is not valid;"
         " null if nothing could be read",
-        "user_agent": "the request's User-Agent field, cut at 128 characters; null without one",
+        "host": "the request's Host field, where it names another host than the target, which alone counts;"
+        " otherwise null",
+        "user_agent": "the request's User-Agent field, cut at 128 characters; null without one, and for what"
+        " was no valid request",
         "alpn": "the request's ALPN field (RFC 7639), a hint and not a proof; null without one",
         "decision": "`allow`, `deny`, or null if it did not come to one",
         "rule": "the name of the rule that decided; null if it did not come to that",
@@ -57,8 +60,8 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "phase": "how far it had come: `arrived`, `deciding`, `dialling`, `answering`, `relaying` or `draining`",
         "end": "how it ended: `eof`, `reset`, `idle_timeout`, `half_open_timeout`, `lifetime_exceeded`,"
         " `drain_timeout`, `aborted`; `refused`; `client_gone`",
-        "head_ms": "from the first octet to the whole request, milliseconds",
-        "resolve_ms": "from there to the first addresses; null for an address as target",
+        "head_ms": "from the connection to the whole request, milliseconds",
+        "resolve_ms": "from there to the first addresses; null if there was nothing to look up or nothing was found",
         "connect_ms": "from there to the connection, or to the last failure; null if nothing was dialled",
         "relay_ms": "from there to the end; null without a tunnel",
         "total_ms": "all of it",
@@ -116,7 +119,7 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
     @param event: has every field of L{FIELDS}, in order.
     """
     (
-        stamp, kind, number, config, listener, client, protocol, method, target, agent, alpn, decision, rule,
+        stamp, kind, number, config, listener, client, protocol, method, target, host, agent, alpn, decision, rule,
         reason, status, error, upstream, address, tried, relay, up, down, endedBy, phase, end, head, resolve,
         connect, relayed, total,
     ) = event.values()  # fmt: skip
@@ -124,7 +127,7 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
         _LINE
         % (
             stamp, kind, number, config, _text(listener), _text(client), _text(protocol), _text(method),
-            _text(target), _text(agent), _text(alpn), _text(decision), _text(rule), _text(reason),
+            _text(target), _text(host), _text(agent), _text(alpn), _text(decision), _text(rule), _text(reason),
             _number(status), _text(error), _text(upstream), _text(address),
             dumps(tried, separators=(",", ":")) if len(tried) != 1 else _ONE % (
                 quote(tried[0]["address"]), quote(tried[0]["result"]), tried[0]["ms"]

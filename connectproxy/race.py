@@ -43,12 +43,11 @@ _ERRNOS: Mapping[int, str] = {
     errno.ETIMEDOUT: "connection_timeout",
     errno.ENETUNREACH: "destination_ip_unroutable",
     errno.EHOSTUNREACH: "destination_ip_unroutable",
-    errno.EADDRNOTAVAIL: "proxy_exhausted",  # no local port is left
     **dict.fromkeys(EXHAUSTED, "proxy_exhausted"),
 }
 
 _WORDS: Mapping[str, str] = {
-    "proxy_exhausted": "was not dialled: the proxy has no descriptor or port left",
+    "proxy_exhausted": "was not dialled: the proxy has no descriptor left",
     "connection_refused": "refused the connection",
     "connection_terminated": "ended the connection while it was being made",
     "connection_timeout": "did not answer in time",

@@ -154,12 +154,12 @@ class ProxyService(Service):
         problems: list[str] = []
         starting = True
 
-        def listening(port: Any) -> None:
+        def listening(port: Any, endpoint: str) -> None:
             if switchboard.draining or self._switchboard is not switchboard:
                 port.stopListening()  # too late: the service has stopped meanwhile
                 return
             self._ports.append(port)
-            self._opened(port)
+            self._opened(port, "https" if endpoint.startswith("ssl:") else "http")
 
         def failed(failure: Failure, endpoint: str) -> None:
             reason = getattr(failure.value, "socketError", None) or failure.value
@@ -173,7 +173,9 @@ class ProxyService(Service):
             options = kind.parseOptions(listener.options, listener.where)
             # An endpoint may also raise at once, as for want of its certificate.
             opening = maybeDeferred(kind.listen, self._reactor, listener.endpoint, options, switchboard)
-            opening.addCallbacks(listening, failed, errbackArgs=(listener.endpoint,))
+            opening.addCallbacks(
+                listening, failed, callbackArgs=(listener.endpoint,), errbackArgs=(listener.endpoint,)
+            )
             opening.addErrback(lambda failure: self._log.failure("listening failed", failure))
         starting = False
         if problems:
@@ -182,10 +184,12 @@ class ProxyService(Service):
             self._dispose()
             raise ListenFailed("; ".join(problems))
 
-    def _opened(self, port: Any) -> None:
+    def _opened(self, port: Any, scheme: str) -> None:
         """
         A port listens: let it be known to people, to the rule against loops, and
         to admission.
+
+        @param scheme: of the proxy's URL, as a client names it.
         """
         address = port.getHost()
         self.addresses.append(address)
@@ -205,10 +209,10 @@ class ProxyService(Service):
         if ip.is_unspecified:
             reachable = f"127.0.0.1:{number}" if ip.version == 4 else f"[::1]:{number}"
         self._log.info(
-            "connectproxy listens at {where} (configuration {id}); try: curl -x http://{try_} https://example.com/",
+            "connectproxy listens at {where} (configuration {id}); try: curl -x {url} https://example.com/",
             where=shown,
             id=self.config.id,
-            try_=reachable,
+            url=f"{scheme}://{reachable}",
         )
 
     def stopService(self) -> Deferred[None]:

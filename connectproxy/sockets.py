@@ -14,12 +14,13 @@ from __future__ import annotations
 import errno
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
 
-__all__ = ["EXHAUSTED", "inheritNoDelay", "plainSocket", "readNow", "unsent", "writeNow"]
+__all__ = ["EXHAUSTED", "inheritNoDelay", "plainSocket", "readNow", "setNoDelay", "unsent", "writeNow"]
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What the system answers when it has no more descriptors, or no memory for sockets."""
@@ -89,6 +90,16 @@ def readNow(transport: Any) -> bytes:
         return sock.recv(READ_SIZE)
     except OSError:
         return b""
+
+
+def setNoDelay(transport: Any) -> None:
+    """
+    Set TCP_NODELAY where there is such a thing: older Twisted raises where the
+    socket is a UNIX one.
+    """
+    if hasattr(transport, "setTcpNoDelay"):
+        with suppress(OSError):
+            transport.setTcpNoDelay(True)
 
 
 def inheritNoDelay(port: Any) -> bool:

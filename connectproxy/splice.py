@@ -26,36 +26,24 @@ Three rules keep it correct:
 
 from __future__ import annotations
 
-import array
-import fcntl
 import os
 import select
 import socket
-import termios
-from collections import deque
-from typing import Any
 
-from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime, IReadDescriptor, IUNIXTransport
-from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from connectproxy.interfaces import IRelay
 from connectproxy.leg import Leg, adopt
-from connectproxy.relay import Timeouts, Tunnel
+from connectproxy.pipes import PIPE_SIZE, Pipe, PipePool
+from connectproxy.relay import Timeouts
 from connectproxy.sockets import plainSocket, unsent
+from connectproxy.spliced import End, SplicedTunnel
 from connectproxy.wheel import Wheel
 
-__all__ = ["PipePool", "SpliceRelay"]
-
-PIPE_SIZE = 1 << 20
-"""Octets that are asked for as a pipe's capacity; /proc/sys/fs/pipe-max-size caps
-it at this for ordinary users.  A pipe of 64 KiB costs a quarter more CPU per octet."""
-
-SPARE_PIPES = 64
-"""Empty pipes that are kept for the next one that needs any."""
+__all__ = ["SpliceRelay"]
 
 BATCH = 256
 """Events that are served before the reactor gets its turn."""
@@ -73,178 +61,6 @@ PARKED = -1
 """A mask: the socket is not in the epoll set at all."""
 
 FLAGS = getattr(os, "SPLICE_F_MOVE", 1) | getattr(os, "SPLICE_F_NONBLOCK", 2)
-F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)
-
-Pipe = tuple[int, int]
-
-
-class PipePool:
-    """
-    Empty pipes, the last one used first: its pages are warm.
-
-    @ivar discarded: pipes that came back with bytes in them although they were
-        said to be empty.  It stays 0; anything else is a bug of the relay's.
-    """
-
-    _log = Logger()
-
-    def __init__(self) -> None:
-        self._spare: deque[Pipe] = deque()
-        self._waiting = array.array("i", [0])
-        self.discarded = 0
-
-    def __len__(self) -> int:
-        return len(self._spare)
-
-    def take(self) -> Pipe:
-        """
-        @return: the ends of an empty pipe, to read from and to write to.
-        @raise OSError: the system has no more descriptors.
-        """
-        if self._spare:
-            return self._spare.pop()
-        pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            fcntl.fcntl(pipe[1], F_SETPIPE_SZ, PIPE_SIZE)
-        except OSError:
-            pass  # over the user's share of pipe pages: the default size works too
-        return pipe
-
-    def give(self, pipe: Pipe) -> None:
-        """
-        Take back a pipe that has been emptied.
-        """
-        fcntl.ioctl(pipe[0], termios.FIONREAD, self._waiting, True)
-        if self._waiting[0]:
-            self.discarded += 1
-            self._log.critical("a pipe with {n} octets in it was given back as empty", n=self._waiting[0])
-            self.discard(pipe)
-        elif len(self._spare) < SPARE_PIPES:
-            self._spare.append(pipe)
-        else:
-            self.discard(pipe)
-
-    def discard(self, pipe: Pipe) -> None:
-        """
-        Close a pipe, whatever is in it.
-        """
-        os.close(pipe[0])
-        os.close(pipe[1])
-
-    def stop(self) -> None:
-        """
-        Close every spare pipe.
-        """
-        while self._spare:
-            self.discard(self._spare.pop())
-
-
-class _End:
-    """
-    One side of a spliced tunnel; its transport's protocol while it lasts.
-
-    @ivar held: octets from this side that are in C{pipe}.
-    @ivar early: octets from this side that are in user space: what came before
-        the relay, or what had to be copied.
-    @ivar count: octets from this side that the other side's socket has taken.
-    @ivar mask: what is asked of epoll for this side's socket.
-    @ivar ended: this side has sent its end of stream.
-    """
-
-    __slots__ = (
-        "count", "early", "ended", "fd", "held", "mask", "name", "peer", "pipe", "sock", "transport", "tunnel",
-    )  # fmt: skip
-
-    peer: _End
-    pipe: Pipe | None
-
-    def __init__(self, tunnel: SplicedTunnel, name: str, leg: Leg, sock: socket.socket) -> None:
-        self.tunnel: Any = tunnel  # None once it has ended
-        self.name = name
-        self.transport: Any = leg.transport
-        self.sock = sock
-        self.fd = sock.fileno()
-        self.early = leg.held
-        self.held = 0
-        self.count = 0
-        self.mask = 0
-        self.ended = False
-        self.pipe = None
-
-    def makeConnection(self, transport: Any) -> None:
-        """
-        Part of L{twisted.internet.interfaces.IProtocol}: the transport is known.
-        """
-
-    connectionMade = makeConnection
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Part of L{twisted.internet.interfaces.IProtocol}: a paused transport
-        delivers nothing.
-        """
-        raise AssertionError("a transport that is spliced was resumed by somebody else")
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The transport is closed: by the tunnel, or over its head.
-        """
-        if self.tunnel is not None and not self.tunnel.kind:
-            self.tunnel.end("proxy", "aborted")
-
-
-class SplicedTunnel(Tunnel):
-    """
-    Two sockets in the relay's epoll set.
-    """
-
-    __slots__ = ("_relay", "client", "origin")
-
-    def __init__(
-        self, relay: SpliceRelay, client: Leg, origin: Leg, sockets: tuple[socket.socket, socket.socket]
-    ) -> None:
-        Tunnel.__init__(self, relay.clock, relay.wheel, relay.timeouts)
-        self._relay = relay
-        self.client = _End(self, "client", client, sockets[0])
-        self.origin = _End(self, "origin", origin, sockets[1])
-        self.client.peer = self.origin
-        self.origin.peer = self.client
-
-    @property
-    def bytesUp(self) -> int:
-        """Octets that the origin's socket has taken."""
-        return self.client.count
-
-    @property
-    def bytesDown(self) -> int:
-        """Octets that the client's socket has taken."""
-        return self.origin.count
-
-    def end(self, endedBy: str, kind: str, *, orderly: bool = False) -> None:
-        """
-        See L{Tunnel.end}.  An end with octets still on their way to a peer that
-        takes none is not orderly, whatever was asked for.
-        """
-        self.endedBy = endedBy
-        self.kind = kind
-        client, origin = self.client, self.origin
-        if client.held or origin.held or client.early or origin.early:
-            orderly = False
-        relay = self._relay
-        for each in (client, origin):
-            relay.forget(each)
-        reason = DONE if orderly else ABORTED
-        for each in (client, origin):
-            transport, each.transport = each.transport, None
-            transport.connectionLost(reason)
-        self.conclude()
-        for each in (client, origin):  # no cycle is left for the collector
-            each.tunnel = None
-            del each.peer, each.sock
-
-
-DONE = Failure(ConnectionDone())
-ABORTED = Failure(ConnectionAborted())
 
 
 @implementer(IRelay, IReadDescriptor)
@@ -275,7 +91,7 @@ class SpliceRelay:
         self.wheel = wheel
         self.timeouts = timeouts
         self.pipes = PipePool()
-        self._ends: dict[int, _End] = {}
+        self._ends: dict[int, End] = {}
         self._inHand: Pipe | None = None  # an empty pipe, out of the pool, for the next read
         self._epoll: select.epoll | None = None
 
@@ -340,7 +156,7 @@ class SpliceRelay:
                 self._flush(end)
         return tunnel
 
-    def forget(self, end: _End) -> None:
+    def forget(self, end: End) -> None:
         """
         A side is about to be closed: poll it no more, and drop what it holds.
         Closing the descriptor takes it out of the epoll set.
@@ -414,7 +230,7 @@ class SpliceRelay:
                 self._epoll.unregister(fd)
                 end.mask = PARKED
 
-    def _fill(self, end: _End) -> None:
+    def _fill(self, end: End) -> None:
         """
         Read a side that has something, or its end, and write at once what was
         read.  Nothing of it waits when this is called.
@@ -464,7 +280,7 @@ class SpliceRelay:
         if n == 0:
             self._ended(end)
 
-    def _copy(self, end: _End) -> None:
+    def _copy(self, end: End) -> None:
         """
         Do without a pipe, for want of descriptors.
         """
@@ -481,7 +297,7 @@ class SpliceRelay:
         end.early = data
         self._flush(end)
 
-    def _flush(self, end: _End) -> None:
+    def _flush(self, end: End) -> None:
         """
         Write what waits from a side to the other, whose socket may take it.
         """
@@ -505,7 +321,7 @@ class SpliceRelay:
             return
         self._rearm(end)
 
-    def _ended(self, end: _End) -> None:
+    def _ended(self, end: End) -> None:
         """
         A side has sent its end of stream, and all that came before it is written.
         """
@@ -522,7 +338,7 @@ class SpliceRelay:
         tunnel.halfClosed(end.name)
         self._rearm(end)
 
-    def _rearm(self, end: _End) -> None:
+    def _rearm(self, end: End) -> None:
         """
         Poll a side for reading while nothing from it waits, and its peer for
         writing while something does.
@@ -532,7 +348,7 @@ class SpliceRelay:
         self._ask(end, (end.mask & OUT if end.mask != PARKED else 0) | (0 if waits or end.ended else IN))
         self._ask(peer, (peer.mask & IN if peer.mask != PARKED else 0) | (OUT if waits else 0))
 
-    def _ask(self, end: _End, mask: int) -> None:
+    def _ask(self, end: End, mask: int) -> None:
         """
         Have a socket polled for what C{mask} says, and make no call that changes
         nothing.

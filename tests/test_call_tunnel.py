@@ -106,6 +106,7 @@ class TunnelTests(TunnelCase):
             protocol="http/1.1",
             method="CONNECT",
             target="host.example:443",
+            host=None,
             user_agent=None,
             alpn=None,
             decision="allow",

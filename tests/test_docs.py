@@ -553,7 +553,7 @@ class DesignTests(SynchronousTestCase):
         """
         Numbers that stand in the prose are the code's.
         """
-        from connectproxy import ledger, limits, names, race, splice, wheel
+        from connectproxy import ledger, limits, names, pipes, race, splice, wheel
         from connectproxy.listeners import http
         from connectproxy.upstreams import direct
 
@@ -566,7 +566,7 @@ class DesignTests(SynchronousTestCase):
             f"At most {race.ADDRESSES} addresses",
             f"a batch of events, at most {splice.BATCH}",
             f"of at most {ledger.GATHER} events",
-            f"a pipe's {splice.PIPE_SIZE >> 20} MiB",
+            f"a pipe's {pipes.PIPE_SIZE >> 20} MiB",
             f"{splice.COPY_SIZE >> 10} KiB at a time",
             f"up to {wheel.GRAIN * 1000:g} ms late",
             f"or {http.LINGER_OCTETS >> 20} MiB",

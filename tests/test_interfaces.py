@@ -46,7 +46,8 @@ from connectproxy.names import Names
 from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy
 from connectproxy.relay import Timeouts, WiredRelay, WiredTunnel
-from connectproxy.splice import SplicedTunnel, SpliceRelay
+from connectproxy.splice import SpliceRelay
+from connectproxy.spliced import SplicedTunnel
 from connectproxy.switchboard import Switchboard
 from connectproxy.wheel import Wheel
 from tests.fakes import FakeReactor

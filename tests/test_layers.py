@@ -41,16 +41,16 @@ class Layer(NamedTuple):
 
 
 L0 = "errors address address.* wire wire.*"
-L1 = f"{L0} interfaces leg wheel discovery sockets own"
+L1 = f"{L0} interfaces leg wheel discovery sockets own pipes"
 
 LAYERS = (
     Layer(0, L0, L0),
     Layer(0, "config config.*", f"{L0} config config.*", "twisted"),
     Layer(1, "interfaces", L0, "twisted zope"),
-    Layer(1, "leg wheel discovery sockets own", L1, "twisted zope"),
+    Layer(1, "leg wheel discovery sockets own pipes", L1, "twisted zope"),
     Layer(2, "policy limits ledger rules rules.*", L1, "twisted zope"),
     Layer(3, "relay", L1, "twisted zope"),
-    Layer(3, "splice", f"{L1} relay", "twisted zope"),
+    Layer(3, "splice spliced", f"{L1} relay splice spliced", "twisted zope"),
     Layer(4, "dial names race", L1, "twisted zope"),
     Layer(4, "upstreams upstreams.*", f"{L1} dial names race", "twisted zope"),
     Layer(5, "call", L1, "twisted zope"),

@@ -156,7 +156,7 @@ class LostTests(RaceCase):
         errno.ETIMEDOUT: ("connection_timeout", "connection_timeout"),
         errno.ENETUNREACH: ("destination_ip_unroutable", "destination_ip_unroutable"),
         errno.EHOSTUNREACH: ("destination_ip_unroutable", "destination_ip_unroutable"),
-        errno.EADDRNOTAVAIL: ("proxy_exhausted", "destination_ip_unroutable"),
+        errno.EADDRNOTAVAIL: ("destination_unavailable", "destination_ip_unroutable"),
         errno.EMFILE: ("proxy_exhausted", "proxy_exhausted"),
         errno.ENFILE: ("proxy_exhausted", "proxy_exhausted"),
         errno.ENOBUFS: ("proxy_exhausted", "proxy_exhausted"),

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
+import twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import (
@@ -30,13 +31,14 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from twisted.python.versions import Version
+from zope.interface import classImplements, implementer
 
 from connectproxy.address import parseAuthority
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Established, IInboundTunnel, IListenerKind, ISwitchboard, TunnelRequest
 from connectproxy.leg import Leg
-from connectproxy.sockets import inheritNoDelay, readNow, unsent, writeNow
+from connectproxy.sockets import inheritNoDelay, readNow, setNoDelay, unsent, writeNow
 from connectproxy.wire.http1 import (
     CONNECTED,
     HeadReader,
@@ -89,13 +91,14 @@ class HTTPProxy(Protocol):
         """
         The clock for the head starts, and what the client has sent by now is read.
         """
-        factory, transport = self.factory, self.transport
+        factory = self.factory
+        transport: Any = self.transport
         switchboard = factory.switchboard
         self._arrived = switchboard.clock.seconds()
         self._reader = HeadReader(factory.limits)
         factory.reading.add(self)
         switchboard.wheel.add(self, factory.headTimeout)
-        switchboard.connectionOpened(getattr(transport, "fileno", _noDescriptor)())
+        switchboard.connectionOpened(transport.fileno() if hasattr(transport, "fileno") else -1)
         data = readNow(transport)
         if data:
             self.dataReceived(data)
@@ -166,8 +169,8 @@ class HTTPProxy(Protocol):
         transport: Any = self.transport
         self.state = State.GONE
         self._whenLost = None
-        if not self.factory.noDelay and hasattr(transport, "setTcpNoDelay"):
-            transport.setTcpNoDelay(True)
+        if not self.factory.noDelay:
+            setNoDelay(transport)
         writeNow(transport, CONNECTED)
         early, self._early = self._early, b""
         return Leg.of(transport, early, ended=self._ended)
@@ -273,9 +276,7 @@ class HTTPProxy(Protocol):
             self.transport.loseConnection()  # type: ignore[union-attr]
 
     def writeConnectionLost(self) -> None:
-        """
-        The half-close behind a refusal has been done.
-        """
+        """The half-close behind a refusal has been done."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -295,11 +296,6 @@ class HTTPProxy(Protocol):
         switchboard.connectionClosed()
 
 
-def _noDescriptor() -> int:
-    return -1
-
-
-@implementer(IProtocolNegotiationFactory)
 class HTTPProxyFactory(Factory):
     """
     The connections of one listening port.
@@ -335,9 +331,7 @@ class HTTPProxyFactory(Factory):
         self.reading: set[HTTPProxy] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        """
-        A client has connected.
-        """
+        """A client has connected."""
         protocol = HTTPProxy()
         protocol.factory = self
         protocol.client = addr
@@ -351,11 +345,15 @@ class HTTPProxyFactory(Factory):
         return [b"http/1.1"]
 
     def stopFactory(self) -> None:
-        """
-        The port is closed.
-        """
+        """The port is closed."""
         for each in tuple(self.reading):
             each.stop()
+
+
+if twisted.version >= Version("Twisted", 26, 4, 0):  # type: ignore[attr-defined]  # is not in its __all__
+    # Since then Twisted answers every client that asks by ALPN, and fails its handshake
+    # for want of an answer; before, to declare an answer fails it with today's pyOpenSSL.
+    classImplements(HTTPProxyFactory, IProtocolNegotiationFactory)
 
 
 @implementer(IListenerKind)
@@ -367,9 +365,7 @@ class _Kind:
     kindName = "http"
 
     def parseOptions(self, mapping: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-        """
-        See L{IListenerKind.parseOptions}: there are no keys of its own yet.
-        """
+        """See L{IListenerKind.parseOptions}: there are no keys of its own yet."""
         if mapping:
             raise ValueError(f"{where}: unknown keys: {', '.join(sorted(mapping))}")
         return {}
@@ -377,9 +373,7 @@ class _Kind:
     def listen(
         self, reactor: Any, description: str, options: Any, switchboard: ISwitchboard
     ) -> Deferred[Any]:
-        """
-        See L{IListenerKind.listen}.
-        """
+        """See L{IListenerKind.listen}."""
         settings: Mapping[str, Any] = switchboard.settings
         factory = HTTPProxyFactory(
             switchboard,

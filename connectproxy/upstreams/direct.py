@@ -105,7 +105,7 @@ class _Lookup:
         """
         if self._left and not self._race.done and failure.check(TooManyLookups):
             self._left = 0
-            self._race.fail(Refusal("proxy_exhausted", "too many names are being looked up"))
+            self._race.fail(Refusal("connection_limit_reached", "too many names are being looked up"))
 
 
 @implementer(IUpstream)

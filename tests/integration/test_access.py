@@ -55,6 +55,7 @@ class AccessLogTests(ProxyTestCase):
                 "target": target,
                 "user_agent": None,
                 "alpn": None,
+                "host": None,
                 "decision": "allow",
                 "rule": "default",
                 "reason": event["reason"],

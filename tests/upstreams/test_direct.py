@@ -268,7 +268,9 @@ class ResolutionTests(DirectCase):
             self.patch(names, "PENDING", free)
             connecting = self.connect()
             refused = self.refused(connecting)
-            self.assertEqual(refused.refusal, ("proxy_exhausted", "too many names are being looked up", ""))
+            self.assertEqual(
+                refused.refusal, ("connection_limit_reached", "too many names are being looked up", "")
+            )
         self.answer(6, SIX)
         self.assertEqual(self.dialled(), [])
 

@@ -1,5 +1,5 @@
 """
-Tests for the pool of pipes of L{connectproxy.splice}.
+Tests for L{connectproxy.pipes}.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy import splice
-from connectproxy.splice import PIPE_SIZE, SPARE_PIPES, PipePool
+from connectproxy import pipes
+from connectproxy.pipes import PIPE_SIZE, SPARE_PIPES, PipePool
 
 
 class PipePoolTests(SynchronousTestCase):
@@ -87,12 +87,12 @@ class PipePoolTests(SynchronousTestCase):
         """
         More pipes than are likely to be needed again are not kept.
         """
-        self.patch(splice, "SPARE_PIPES", 2)
-        pipes = [self.pool.take() for _ in range(3)]
-        for pipe in pipes:
+        self.patch(pipes, "SPARE_PIPES", 2)
+        taken = [self.pool.take() for _ in range(3)]
+        for pipe in taken:
             self.pool.give(pipe)
         self.assertEqual(len(self.pool), 2)
-        self.assertClosed(pipes[2])
+        self.assertClosed(taken[2])
         self.assertEqual(self.pool.discarded, 0)
         self.assertGreater(SPARE_PIPES, 2)
 
@@ -100,11 +100,11 @@ class PipePoolTests(SynchronousTestCase):
         """
         Every pipe that is spare is closed.
         """
-        pipes = [self.pool.take() for _ in range(3)]
-        for pipe in pipes:
+        taken = [self.pool.take() for _ in range(3)]
+        for pipe in taken:
             self.pool.give(pipe)
         self.pool.stop()
-        for pipe in pipes:
+        for pipe in taken:
             self.assertClosed(pipe)
         self.assertEqual(len(self.pool), 0)
 
@@ -122,7 +122,7 @@ class PipePoolTests(SynchronousTestCase):
         pipe = self.pool.take()
         refusing.restore()
         self.addCleanup(self.pool.discard, pipe)
-        self.assertEqual([each[1:] for each in asked], [(splice.F_SETPIPE_SZ, PIPE_SIZE)])
+        self.assertEqual([each[1:] for each in asked], [(pipes.F_SETPIPE_SZ, PIPE_SIZE)])
         self.assertLess(fcntl.fcntl(pipe[1], fcntl.F_GETPIPE_SZ), PIPE_SIZE)  # type: ignore[attr-defined]
 
     def test_none(self) -> None:
