@@ -123,7 +123,7 @@ class DefaultTests(ProxyTestCase):
                 "target": "169.254.169.254:80",
                 "user_agent": "probe/1",
                 "alpn": "h2",
-                "host": None,
+                "host": "x",
                 "decision": "deny",
                 "rule": "private-addresses",
                 "reason": "169.254.169.254 is an address of class link_local, which is not open",
