@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from connectproxy.interfaces import IRelay, ITunnel, Outcome, Phase
 from connectproxy.leg import Leg, adopt
-from connectproxy.sockets import unsent
+from connectproxy.sockets import pendingError, unsent
 from connectproxy.wheel import Wheel
 
 __all__ = ["Timeouts", "Tunnel", "WiredRelay"]
@@ -218,7 +218,10 @@ class _Side(Protocol):
         """
         if not self.ended:
             self.ended = True
-            self.tunnel.sideEnded(self)
+            if pendingError(self.transport):
+                self.tunnel.end(self.name, "reset")
+            else:
+                self.tunnel.sideEnded(self)
 
     def writeConnectionLost(self) -> None:
         """

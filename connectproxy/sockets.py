@@ -20,7 +20,16 @@ from typing import Any
 from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
 
-__all__ = ["EXHAUSTED", "inheritNoDelay", "plainSocket", "readNow", "setNoDelay", "unsent", "writeNow"]
+__all__ = [
+    "EXHAUSTED",
+    "inheritNoDelay",
+    "pendingError",
+    "plainSocket",
+    "readNow",
+    "setNoDelay",
+    "unsent",
+    "writeNow",
+]
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What the system answers when it has no more descriptors, or no memory for sockets."""
@@ -90,6 +99,19 @@ def readNow(transport: Any) -> bytes:
         return sock.recv(READ_SIZE)
     except OSError:
         return b""
+
+
+def pendingError(transport: Any) -> int:
+    """
+    The error that a plain transport's socket has and nobody has been told of.
+
+    A hang-up that the reactor collects while a transport is paused, and serves
+    when it has just been resumed, it takes for an end of stream, a reset as well.
+
+    @return: the system's error number; 0 if there is none, or no telling.
+    """
+    sock = plainSocket(transport)
+    return 0 if sock is None else sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 def setNoDelay(transport: Any) -> None:

@@ -5,6 +5,7 @@ Tests for L{connectproxy.relay}.
 from __future__ import annotations
 
 import datetime
+import socket
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from twisted.internet.interfaces import IOpenSSLContextFactory, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -83,6 +85,28 @@ class LoopbackWiredTests(
     """
     The contract over loopback sockets.
     """
+
+
+@pytest.mark.integration
+class HiddenResetTests(Wired, LoopbackCase):
+    """
+    A reset that the reactor shows as an end of stream.
+    """
+
+    async def test_resetTakenForAnEnd(self) -> None:
+        """
+        A hang-up that is served when its side has just been resumed reaches the relay as
+        an end of stream.  The socket knows better, and the other side is reset.
+        """
+        rig = self.open()
+        rig.near[0].pauseProducing()
+        rig.client.transport.abortConnection()
+        sock = rig.near[0].getHandle()
+        await self.until(lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\x07")
+        rig.near[0].readConnectionLost(Failure(ConnectionDone()))
+        await self.until(lambda: rig.over)
+        self.assertEqual((rig.outcomes[0].endedBy, rig.outcomes[0].kind), ("client", "reset"))
+        self.assertFalse(rig.origin.ended)
 
 
 @pytest.mark.integration

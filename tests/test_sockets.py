@@ -16,9 +16,40 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.sockets import EXHAUSTED, inheritNoDelay, plainSocket, readNow, unsent, writeNow
+from connectproxy.sockets import (
+    EXHAUSTED,
+    inheritNoDelay,
+    pendingError,
+    plainSocket,
+    readNow,
+    setNoDelay,
+    unsent,
+    writeNow,
+)
 from tests.fakes import Peer
 from tests.loopback import REACTOR, LoopbackTestCase
+
+
+class OneNoDelayTests(SynchronousTestCase):
+    """
+    TCP_NODELAY for one transport.
+    """
+
+    def test_anyTransport(self) -> None:
+        """
+        It is set where it can be, and nothing happens elsewhere: older Twisted has the
+        method for UNIX sockets too, where it raises.
+        """
+        asked: list[bool] = []
+
+        class UNIX(StringTransport):
+            def setTcpNoDelay(self, enabled: bool) -> None:
+                asked.append(enabled)
+                raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+        setNoDelay(UNIX())
+        self.assertEqual(asked, [True])
+        setNoDelay(StringTransport())
 
 
 @pytest.mark.integration
@@ -49,6 +80,20 @@ class TransportTests(LoopbackTestCase):
         near.abortConnection()
         await self.until(lambda: far.lost)
         self.assertIs(plainSocket(near), None)
+
+    async def test_pendingError(self) -> None:
+        """
+        A reset that the transport has not been told of is known, once.
+        """
+        near, far = self.begin()
+        self.assertEqual(pendingError(near), 0)
+        near.pauseProducing()
+        far.transport.abortConnection()
+        seen: list[int] = []
+        await self.until(lambda: seen.append(pendingError(near)) or seen[-1])
+        self.assertEqual((seen[-1], pendingError(near)), (errno.ECONNRESET, 0))
+        self.assertEqual(pendingError(StringTransport()), 0)
+        near.abortConnection()
 
     async def test_unsent(self) -> None:
         """
