@@ -25,6 +25,10 @@ from typing import NamedTuple
 __all__ = ["KINDS", "Kind", "Refusal", "Refused"]
 
 
+_PHRASES = {414: "URI Too Long"}
+"""RFC 9110's phrases where older releases of Python have those of RFC 2616."""
+
+
 class Kind(NamedTuple):
     """
     What one kind of refusal is called in each dialect.
@@ -52,7 +56,7 @@ class Kind(NamedTuple):
     @property
     def reason(self) -> str:
         """The reason phrase that goes with the status."""
-        return HTTPStatus(self.status).phrase
+        return _PHRASES.get(self.status) or HTTPStatus(self.status).phrase
 
 
 _ROWS = (

@@ -163,8 +163,8 @@ class AccessFile:
     Lines of JSON in a file, appended whole, so that several processes can share it.
 
     When the file has been moved or removed (log rotation), it is opened anew
-    within a second.  A failure to write is logged once until it works again, and
-    the lines that were lost are counted.
+    within a second; where that fails, the old one is written on.  A failure to write
+    is logged once until it works again, and the lines that were lost are counted.
     """
 
     _log = Logger()
@@ -179,6 +179,8 @@ class AccessFile:
         self._path = path
         self._clock = clock
         self._lost = 0
+        self._stuck = False
+        self._torn = False
         self._checked = clock()
         self._fd = 1
         if path is not None:
@@ -187,7 +189,12 @@ class AccessFile:
     def _open(self) -> None:
         assert self._path is not None
         flags = (
-            os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
+            os.O_WRONLY
+            | os.O_CREAT
+            | os.O_APPEND
+            | getattr(os, "O_CLOEXEC", 0)
+            | getattr(os, "O_NOCTTY", 0)
+            | getattr(os, "O_NONBLOCK", 0)  # a FIFO must not stop the reactor, at the start or later
         )
         self._fd = os.open(self._path, flags, 0o640)
 
@@ -199,10 +206,15 @@ class AccessFile:
             if self._path is not None and self._clock() - self._checked >= CHECK_PATH:
                 self._checked = self._clock()
                 self._reopen()
+            if self._torn:  # the last line has no end
+                lines = b"\n" + lines
             written = os.write(self._fd, lines)
+            self._torn = False
             while written < len(lines):  # a pipe, or a disk that is nearly full
                 lines = lines[written:]
+                self._torn = True
                 written = os.write(self._fd, lines)
+            self._torn = False
         except OSError as error:
             if not self._lost:
                 self._log.error(
@@ -231,7 +243,18 @@ class AccessFile:
             same = False
         if not same:
             old = self._fd
-            self._open()
+            try:
+                self._open()
+            except OSError as error:
+                if not self._stuck:
+                    self._log.error(
+                        "{path} can't be opened anew, so the old file is written on: {error}",
+                        path=self._path,
+                        error=str(error),
+                    )
+                self._stuck = True
+                return
+            self._stuck = False
             os.close(old)
 
     def close(self) -> None:

@@ -207,6 +207,8 @@ class Names:
         def read(found: tuple[IPAddress, ...]) -> None:
             if found:  # a name that the file knows in one family has no other there
                 self._done(key, tuple(each for each in found if each.version == version))
+            elif (question := self._pending.get(key)) is not None and not question.waiters:
+                del self._pending[key]  # nobody wants to know any more, and threads are few
             else:
                 self._resolve(key)
 

@@ -21,7 +21,10 @@ Three rules keep it correct:
   - EPOLLHUP and EPOLLERR can't be masked.  They come when both directions of a
     socket are over or it is broken, and either ends the tunnel.
   - EAGAIN from a C{splice} into a pipe can mean that there is nothing to read or
-    that the pipe is full.  Here the pipe is always empty then.
+    that the pipe is full.  Here the pipe is always empty then; but urgent data,
+    which splice never passes, stop it as well, with EAGAIN or even with an end of
+    stream.  So where splice moves nothing C{recv} is asked, which goes on behind
+    the mark.
 """
 
 from __future__ import annotations
@@ -92,15 +95,31 @@ class SpliceRelay:
         self.timeouts = timeouts
         self.pipes = PipePool()
         self._ends: dict[int, End] = {}
+        self._now = clock.seconds()  # when the batch in hand was polled
         self._inHand: Pipe | None = None  # an empty pipe, out of the pool, for the next read
         self._epoll: select.epoll | None = None
 
     @staticmethod
     def isSupported() -> bool:
         """
-        Whether this system has what it takes.
+        Whether this system has what it takes.  A sandbox may have the call and
+        refuse it.
         """
-        return hasattr(os, "splice") and hasattr(select, "epoll")
+        if not hasattr(os, "splice") or not hasattr(select, "epoll"):
+            return False
+        pool = PipePool()
+        try:
+            pipes = pool.take(), pool.take()
+        except OSError:
+            return False
+        try:
+            os.write(pipes[0][1], b"x")
+            return os.splice(pipes[0][0], pipes[1][1], 1, flags=FLAGS) == 1
+        except OSError:
+            return False
+        finally:
+            for pipe in pipes:
+                pool.discard(pipe)
 
     def canJoin(self, client: Leg, origin: Leg) -> bool:
         """
@@ -139,6 +158,7 @@ class SpliceRelay:
         pair = (plainSocket(client.transport), plainSocket(origin.transport))
         assert pair[0] is not None and pair[1] is not None
         tunnel = SplicedTunnel(self, client, origin, (pair[0], pair[1]))
+        self._now = tunnel.active
         for leg, end in ((client, tunnel.client), (origin, tunnel.origin)):
             leg.transport.pauseProducing()  # type: ignore[union-attr]
             adopt(leg.transport, end)
@@ -206,13 +226,12 @@ class SpliceRelay:
         Serve a batch of events.
         """
         assert self._epoll is not None
-        now = self.clock.seconds()
+        self._now = self.clock.seconds()
         ends = self._ends
         for fd, event in self._epoll.poll(0, BATCH):
             end = ends.get(fd)
             if end is None:
                 continue  # its tunnel has ended earlier in this batch
-            end.tunnel.active = now
             if event & OUT:
                 self._flush(end.peer)
                 if fd not in ends:
@@ -259,6 +278,7 @@ class SpliceRelay:
                 return
             if not n:
                 break
+            end.tunnel.active = self._now
             peer = end.peer
             taken = 0
             try:
@@ -277,12 +297,13 @@ class SpliceRelay:
                 break
         end.pipe = None
         self._inHand = pipe
-        if n == 0:
-            self._ended(end)
+        if n <= 0:
+            self._copy(end)
 
     def _copy(self, end: End) -> None:
         """
-        Do without a pipe, for want of descriptors.
+        Do without a pipe: for want of descriptors, or where splice moves nothing,
+        which is at the end of the stream and at the mark of urgent data.
         """
         try:
             data = end.sock.recv(COPY_SIZE)
@@ -302,6 +323,7 @@ class SpliceRelay:
         Write what waits from a side to the other, whose socket may take it.
         """
         peer = end.peer
+        end.tunnel.active = self._now
         try:
             if end.early:
                 n = peer.sock.send(end.early)

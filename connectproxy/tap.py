@@ -11,10 +11,13 @@ from __future__ import annotations
 import difflib
 import gc
 import getopt
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import IService, MultiService
+from twisted.logger import Logger
 from twisted.python import usage
 
 from connectproxy import __version__
@@ -173,6 +176,15 @@ class _Process(MultiService):
     The services of a process that is nothing else but a proxy.
     """
 
+    _log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        """
+        @param reactor: the process's.
+        """
+        MultiService.__init__(self)
+        self._reactor = reactor
+
     def privilegedStartService(self) -> None:
         """
         Make room, then begin to listen.
@@ -180,7 +192,23 @@ class _Process(MultiService):
         @raise StartFailed: that is not possible.
         """
         _makeRoom()
+        self._surviveHangUp()
         self._start(MultiService.privilegedStartService)
+
+    def _surviveHangUp(self) -> None:
+        """
+        SIGHUP is what log rotation sends, and a terminal that closes: no reason to cut
+        every tunnel.  There is nothing to reload, and the access log is opened anew
+        without being told.
+        """
+
+        def hungUp(signum: int, frame: object) -> None:
+            self._reactor.callFromThread(
+                self._log.info, "SIGHUP changes nothing: the access log is opened anew by itself"
+            )
+
+        if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGHUP, hungUp)
 
     def startService(self) -> None:
         """
@@ -245,7 +273,7 @@ def makeService(options: Options) -> IService:
 
     # The type of the module that stands for a reactor has none of a reactor's methods.
     reactor.suggestThreadPoolSize(LOOKUP_THREADS)  # type: ignore[attr-defined]
-    process = _Process()
+    process = _Process(reactor)
     process.setName("connectproxy")
     ProxyService(reactor, options.config).setServiceParent(process)
     return process

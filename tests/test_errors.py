@@ -125,7 +125,9 @@ class TableTests(SynchronousTestCase):
         """
         for row in KINDS.values():
             self.assertTrue(400 <= row.status <= 599, row.name)
-            self.assertEqual(row.reason, HTTPStatus(row.status).phrase)
+            # RFC 9110 has renamed one, and Python with it, but not in every release.
+            phrase = "URI Too Long" if row.status == 414 else HTTPStatus(row.status).phrase
+            self.assertEqual(row.reason, phrase)
             self.assertNotIn(row.status, (401, 404, 407, 418, 421), row.name)
 
     def test_proxyStatusIsRegistered(self) -> None:

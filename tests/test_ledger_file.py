@@ -4,6 +4,7 @@ Tests for L{connectproxy.ledger.AccessFile}.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -227,20 +228,35 @@ class AccessFileTests(SynchronousTestCase):
 
     def test_directoryIsGone(self) -> None:
         """
-        Where the file was moved and no new one can be made, it is a failure like any
-        other, and tried again a second later.
+        Where the file was moved and no new one can be made, nothing is lost: the old one
+        is written on, which is said once, and the new one is tried again a second later.
         """
         home = Path(self.mktemp())
         home.mkdir()
         file = self.open(str(home / "log"))
-        home.rename(home.with_suffix(".old"))
-        self.now += CHECK_PATH
-        (event,) = self.logged(lambda: file.write(b"lost\n"))
-        self.assertIs(event[0], LogLevel.error)
+        moved = home.with_suffix(".old")
+        home.rename(moved)
+        for line in (b"one\n", b"two\n"):
+            self.now += CHECK_PATH
+            events = self.logged(lambda line=line: file.write(line))
+            self.assertEqual([event[0] for event in events], [LogLevel.error] if line == b"one\n" else [])
         home.mkdir()
         self.now += CHECK_PATH
-        self.assertEqual(self.logged(lambda: file.write(b"line\n")), [(LogLevel.warn, 1)])
-        self.assertEqual((home / "log").read_bytes(), b"line\n")
+        self.assertEqual(self.logged(lambda: file.write(b"three\n")), [])
+        self.assertEqual((moved / "log").read_bytes(), b"one\ntwo\n")
+        self.assertEqual((home / "log").read_bytes(), b"three\n")
+
+    def test_FIFO(self) -> None:
+        """
+        A FIFO that nobody reads stops neither the start nor, when it is full, the reactor.
+        """
+        os.mkfifo(self.path)
+        self.assertEqual(self.assertRaises(OSError, self.open).errno, errno.ENXIO)
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        file = self.open()
+        events = self.logged(lambda: [file.write(b"x" * 1000 + b"\n") for _ in range(100)])
+        self.assertIs(events[0][0], LogLevel.error)
 
     def test_partialWrites(self) -> None:
         """

@@ -10,8 +10,8 @@ answers have changed between patch releases of Python, and a policy must not.
 Where it departs from the registries it is stricter, and the row says why.
 
 What it can't know: an address that a cloud provider has taken from public space
-for its own services (168.63.129.16 is one) is L{AddressClass.GLOBAL} here, and
-so is IPv4 behind a NAT64 prefix that an operator took from his own network (RFC
+for its own services is L{AddressClass.GLOBAL} here (but for Azure's, which has a
+row), and so is IPv4 behind a NAT64 prefix that an operator took from his own network (RFC
 6052 section 2.2).  A rule must name these.  Nor does it know which parts of
 2000::/3 have been given out: what has not, leads nowhere.
 """
@@ -94,6 +94,9 @@ _IPV4: tuple[_Row, ...] = (
     # RFC 6890 section 2.1.  The registry calls 192.0.0.9 (PCP; RFC 7723) and 192.0.0.10
     # (TURN; RFC 8155) global, yet either is the nearest server: one of the proxy's own network.
     ("192.0.0.0/24", AddressClass.RESERVED),
+    # No registry's: Azure has taken it for what its machines ask of their host (names, leases,
+    # health, and the agent's goal state), the same kind of target as 169.254.169.254 is.
+    ("168.63.129.16/32", AddressClass.RESERVED),
     ("192.0.2.0/24", AddressClass.DOCUMENTATION),  # RFC 5737
     ("192.88.99.0/24", AddressClass.RESERVED),  # 6to4 relays, deprecated: RFC 7526; 6a44: RFC 6751
     ("192.168.0.0/16", AddressClass.PRIVATE),  # RFC 1918

@@ -299,6 +299,16 @@ class StopTests(ProxyTestCase):
             event = proxy.event(name)
             self.assertEqual((event["ended_by"], event["end"]), ("proxy", "drain_timeout"))
 
+    def test_hangUp(self) -> None:
+        """
+        SIGHUP, which rotation of logs sends and a terminal that closes, cuts no tunnel.
+        """
+        proxy = self.launch(*LOCAL)
+        client, origin = self.tunnel(proxy=proxy)
+        os.kill(proxy.process.pid, signal.SIGHUP)
+        waitFor(lambda: "SIGHUP changes nothing" in proxy.log(), "word of the signal")
+        self.assertPings(client, origin)
+
     def test_whileDialling(self) -> None:
         """
         Who waits for a connection when the deadline comes is told so.
