@@ -267,9 +267,11 @@ class SpliceRelay:
                 return
         self._inHand = None
         end.pipe = pipe
-        for _ in range(TURNS):
+        peer = end.peer
+        turns = TURNS
+        while True:
             try:
-                end.held = n = os.splice(end.fd, pipe[1], PIPE_SIZE, flags=FLAGS)
+                end.held = n = os.splice(end.fd, pipe[1], PIPE_SIZE, None, None, FLAGS)
             except BlockingIOError:
                 n = -1
                 break
@@ -279,10 +281,9 @@ class SpliceRelay:
             if not n:
                 break
             end.tunnel.active = self._now
-            peer = end.peer
             taken = 0
             try:
-                taken = os.splice(pipe[0], peer.fd, n, flags=FLAGS)
+                taken = os.splice(pipe[0], peer.fd, n, None, None, FLAGS)
             except BlockingIOError:
                 pass
             except OSError:
@@ -293,7 +294,8 @@ class SpliceRelay:
             if end.held:
                 self._rearm(end)
                 return
-            if n < PIPE_SIZE:
+            turns -= 1
+            if n < PIPE_SIZE or not turns:
                 break
         end.pipe = None
         self._inHand = pipe
