@@ -4,8 +4,7 @@ A lighter C{connectTCP} for addresses.
 Twisted's own serves names, bindings and time limits; for an address alone it
 still makes a connector beside the transport, waits a turn of the reactor before
 it begins, asks the kernel twice whether it is done, and tells epoll six times
-what to watch.  On the way of a tunnel that is a tenth of all the CPU.  The one
-here has the same contract (a C{ClientFactory} in, an C{IConnector} out) and the
+what to watch.  The one here has the same contract (a C{ClientFactory} in, an C{IConnector} out) and the
 same tests; it asks once, and tells epoll twice.
 
 What it makes is a L{twisted.internet.tcp.Connection}, so everything that holds

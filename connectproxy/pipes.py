@@ -19,7 +19,8 @@ __all__ = ["PIPE_SIZE", "SPARE_PIPES", "Pipe", "PipePool"]
 
 PIPE_SIZE = 1 << 20
 """Octets that are asked for as a pipe's capacity; /proc/sys/fs/pipe-max-size caps
-it at this for ordinary users.  A pipe of 64 KiB costs a quarter more CPU per octet."""
+it at this for ordinary users.  Reading a quarter of it at a time cost about three quarters
+more CPU per octet in the run that decided it."""
 
 SPARE_PIPES = 64
 """Empty pipes that are kept for the next one that needs any."""

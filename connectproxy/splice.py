@@ -53,7 +53,7 @@ BATCH = 256
 
 TURNS = 4
 """Reads of a whole pipe in a row from one side before the next has its turn.  One
-costs a third more CPU per octet, since every tunnel then finds its pages cold."""
+cost a third more CPU per octet with sixteen busy tunnels."""
 
 COPY_SIZE = 65536
 """Octets read at once where there is no pipe to be had."""

@@ -246,6 +246,25 @@ class AccessFileTests(SynchronousTestCase):
         self.assertEqual((moved / "log").read_bytes(), b"one\ntwo\n")
         self.assertEqual((home / "log").read_bytes(), b"three\n")
 
+    def test_tornLine(self) -> None:
+        """
+        Where a line was cut by a failure, the next one does not go on in it.
+        """
+        file = self.open()
+        self.system.most = 4
+        write, left = self.system.write, iter((False, True))
+
+        def failing(descriptor: int, octets: bytes) -> int:
+            if next(left, False):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(descriptor, octets)
+
+        patched = self.patch(self.system, "write", failing)
+        file.write(b"0123456789\n")
+        patched.restore()
+        file.write(b"whole\n")
+        self.assertEqual(self.path.read_bytes(), b"0123\nwhole\n")
+
     def test_FIFO(self) -> None:
         """
         A FIFO that nobody reads stops neither the start nor, when it is full, the reactor.

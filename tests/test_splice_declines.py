@@ -171,6 +171,19 @@ class SystemTests(SynchronousTestCase):
             finally:
                 setattr(module, name, kept)
 
+    def test_refused(self) -> None:
+        """
+        A sandbox that has the call and refuses it gets the other relay.
+        """
+
+        def refuse(*arguments: Any, **named: Any) -> int:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+        before = len(os.listdir("/proc/self/fd"))
+        self.patch(os, "splice", refuse)
+        self.assertFalse(SpliceRelay.isSupported())
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+
     def test_unused(self) -> None:
         """
         A relay that never had a tunnel has nothing to let go of, and says what it is.
