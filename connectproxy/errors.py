@@ -86,6 +86,12 @@ _ROWS = (
         "Ask the operator of the proxy to allow the destination; the rule is named in the answer.",
     ),
     Kind(
+        # SOCKS 4 has no code for it: 92 and 93 are about identd, which nobody has asked here.
+        "proxy_authentication_required", 407, "http_request_denied", 2, 91, "CANCEL",
+        "The proxy serves those who say who they are, and the credentials are missing or wrong.",
+        "Give the client the user and password of the proxy, as in http://user:password@proxy:8080.",
+    ),
+    Kind(
         "http_method_not_implemented", 501, "proxy_internal_response", 7, 91, "CANCEL",
         "The proxy does not serve this method.",
         "Use CONNECT: for an https URL every client does so by itself.",
@@ -94,6 +100,47 @@ _ROWS = (
         "http_version_not_supported", 505, "proxy_internal_response", 1, 91, "CANCEL",
         "The request is not HTTP/1.0 or HTTP/1.1.",
         "Speak HTTP/1.1 to this port.",
+    ),
+    Kind(
+        "socks_request_error", 400, "http_request_error", 1, 91, "PROTOCOL_ERROR",
+        "What the client sends is not valid SOCKS, or its destination is no host with a port.",
+        "Check that the client speaks SOCKS 5, 4 or 4a, and the name that it was given.",
+    ),
+    Kind(
+        "socks_command_not_supported", 501, "proxy_internal_response", 7, 91, "CANCEL",
+        "The proxy does not serve this SOCKS command.",
+        "Use CONNECT or, for datagrams in SOCKS 5, UDP ASSOCIATE; BIND is not served.",
+    ),
+    Kind(
+        "socks_address_type_not_supported", 400, "http_request_error", 8, 91, "PROTOCOL_ERROR",
+        "The destination of the SOCKS request has an address type that nobody knows.",
+        "Send an IPv4 address, an IPv6 address or a name.",
+    ),
+    Kind(
+        "protocol_not_served", 400, "http_request_error", 1, 91, "PROTOCOL_ERROR",
+        "The client began with something that this port does not serve.",
+        "Speak a protocol that is served here; the operator can say which, with protocols.",
+    ),
+    Kind(
+        "proxy_header_error", 400, "http_request_error", 1, 91, "PROTOCOL_ERROR",
+        "The PROXY header before the request is malformed or missing, or came from a stranger.",
+        "Let the balancer send one; the operator lists the senders in proxy_protocol_from.",
+    ),
+    Kind(
+        # Only ever in events: who has no TLS can't be told anything.
+        "tls_handshake_failed", 400, "http_request_error", 1, 91, "PROTOCOL_ERROR",
+        "The client's TLS handshake with the proxy failed.",
+        "Let the client trust the proxy's certificate, and show one of its own where that is demanded.",
+    ),
+    Kind(
+        "http_transfer_coding_unsupported", 501, "proxy_internal_response", 1, 91, "CANCEL",
+        "The request's body has a transfer coding other than chunked.",
+        "Send the body with a Content-Length or chunked, and compress it, if at all, with a Content-Encoding.",
+    ),
+    Kind(
+        "http_scheme_not_supported", 501, "proxy_internal_response", 1, 91, "CANCEL",
+        "The proxy forwards requests for http URLs only.",
+        "For an https URL ask for a tunnel with CONNECT; every client does so by itself.",
     ),
     Kind(
         "destination_ip_prohibited", 403, "destination_ip_prohibited", 2, 91, "CANCEL",
@@ -136,9 +183,49 @@ _ROWS = (
         "Check that it is up and not behind a firewall; the operator can raise timeouts.connect.",
     ),
     Kind(
+        "next_hop_protocol_error", 502, "http_protocol_error", 1, 91, "CONNECT_ERROR",
+        "The next hop does not answer as its protocol says, or fails without saying why.",
+        "Check what the next hop is, and its log.",
+    ),
+    Kind(
+        "http_protocol_error", 502, "http_protocol_error", 1, 91, "INTERNAL_ERROR",
+        "The destination's response is not valid HTTP.",
+        "The destination has to be repaired; the detail says what is wrong with its response.",
+    ),
+    Kind(
+        "http_response_header_section_size", 502, "http_response_header_section_size", 1, 91, "INTERNAL_ERROR",
+        "The destination's response has more or longer header fields than the proxy takes.",
+        "Have the destination send fewer or shorter fields; cookies are the usual cause.",
+    ),
+    Kind(
+        "http_response_transfer_coding", 502, "http_response_transfer_coding", 1, 91, "INTERNAL_ERROR",
+        "The destination's response has a transfer coding that the proxy did not ask for.",
+        "The destination has to send its body with a Content-Length, chunked or until the end.",
+    ),
+    Kind(
+        "http_response_incomplete", 502, "http_response_incomplete", 1, 91, "INTERNAL_ERROR",
+        "The destination's response ended before it was complete.",
+        "Try again; if it stays so, look at the destination's side.",
+    ),
+    Kind(
+        "http_response_timeout", 504, "http_response_timeout", 1, 91, "INTERNAL_ERROR",
+        "The destination took the request and did not respond in time.",
+        "Try again; if it stays so, look at why the destination takes so long.",
+    ),
+    Kind(
+        "http_upgrade_failed", 502, "http_upgrade_failed", 1, 91, "INTERNAL_ERROR",
+        "The destination changed to another protocol than the one asked for.",
+        "Ask for the upgrade again; if it stays so, look at the destination's side.",
+    ),
+    Kind(
         "connection_limit_reached", 503, "connection_limit_reached", 1, 91, "REFUSED_STREAM",
         "The proxy carries as many tunnels, or looks up as many names, as it is allowed to.",
         "Try again later; the operator can raise limits.tunnels.",
+    ),
+    Kind(
+        "client_limit_reached", 429, "proxy_internal_response", 1, 91, "REFUSED_STREAM",
+        "The client has as many tunnels open as one client may have.",
+        "Close some, or try again later; the operator can raise limits.tunnels_per_client.",
     ),
     Kind(
         "proxy_loop_detected", 502, "proxy_loop_detected", 2, 91, "CONNECT_ERROR",

@@ -120,15 +120,16 @@ class TableTests(SynchronousTestCase):
 
     def test_statuses(self) -> None:
         """
-        Every status is an error, one that HTTP has a name for, and never 407 (which is
-        for credentials alone) nor one that is for an origin to say.
+        Every status is an error, one that HTTP has a name for, and never one that is for an
+        origin to say.  407 is for credentials alone, and no other denial.
         """
         for row in KINDS.values():
             self.assertTrue(400 <= row.status <= 599, row.name)
             # RFC 9110 has renamed one, and Python with it, but not in every release.
             phrase = "URI Too Long" if row.status == 414 else HTTPStatus(row.status).phrase
             self.assertEqual(row.reason, phrase)
-            self.assertNotIn(row.status, (401, 404, 407, 418, 421), row.name)
+            self.assertNotIn(row.status, (401, 404, 418, 421), row.name)
+            self.assertEqual(row.status == 407, row.name == "proxy_authentication_required", row.name)
 
     def test_proxyStatusIsRegistered(self) -> None:
         """
@@ -143,11 +144,13 @@ class TableTests(SynchronousTestCase):
     def test_recommendedStatuses(self) -> None:
         """
         The status is the one that RFC 9209 recommends for the error type; the exceptions
-        are these two, and any 4xx for a request's fault (conformance 63 and 17).
+        are these, and any 4xx for a request's fault (conformance 63 and 17).
         """
         others = {
             # A refusal by policy is no gateway failure.
             "destination_ip_prohibited": 403,
+            # What a client does about it is another thing than after a denial (RFC 9110 section 15.5.8).
+            "proxy_authentication_required": 407,
             # It is over soon, which 500 would not say.
             "proxy_exhausted": 503,
         }
@@ -158,7 +161,7 @@ class TableTests(SynchronousTestCase):
             elif row.proxyStatus == "http_request_error":
                 self.assertIn(row.status, (400, 408, 414, 431), row.name)
             else:
-                self.assertIn(row.status, (501, 503, 505), row.name)
+                self.assertIn(row.status, (429, 501, 503, 505), row.name)
 
     def test_statusOfEachCause(self) -> None:
         """
@@ -170,7 +173,16 @@ class TableTests(SynchronousTestCase):
             "http_request_fields_too_large": 431,
             "http_request_timeout": 408,
             "http_request_denied": 403,
+            "proxy_authentication_required": 407,
             "http_method_not_implemented": 501,
+            "http_transfer_coding_unsupported": 501,
+            "http_scheme_not_supported": 501,
+            "http_protocol_error": 502,
+            "http_response_header_section_size": 502,
+            "http_response_transfer_coding": 502,
+            "http_response_incomplete": 502,
+            "http_response_timeout": 504,
+            "http_upgrade_failed": 502,
             "destination_ip_prohibited": 403,
             "dns_error": 502,
             "dns_timeout": 504,
@@ -186,11 +198,13 @@ class TableTests(SynchronousTestCase):
     def test_socks(self) -> None:
         """
         The replies are those of RFC 1928 section 6: 2 by ruleset, 3 network and 4 host
-        unreachable, 5 refused, 6 for time that has run out, 7 command not supported, and 1
-        for the rest; SOCKS 4 has one for all of them.
+        unreachable, 5 refused, 6 for time that has run out, 7 command and 8 address type not
+        supported, and 1 for the rest; SOCKS 4 has one for all of them, since what others it
+        has are about identd (conformance 72 and 76).
         """
         expected = {
             "http_request_denied": 2,
+            "proxy_authentication_required": 2,
             "destination_ip_prohibited": 2,
             "proxy_loop_detected": 2,
             "destination_ip_unroutable": 3,
@@ -200,6 +214,8 @@ class TableTests(SynchronousTestCase):
             "connection_refused": 5,
             "connection_timeout": 6,
             "http_method_not_implemented": 7,
+            "socks_command_not_supported": 7,
+            "socks_address_type_not_supported": 8,
         }
         for row in KINDS.values():
             self.assertEqual(row.socks5, expected.get(row.name, 1), row.name)

@@ -13,18 +13,18 @@ from connectproxy.errors import Refusal
 from connectproxy.wire.http1 import formatResponse
 from connectproxy.wire.proxystatus import proxyStatus
 
-__all__ = ["formatRefusal"]
+__all__ = ["explain", "formatRefusal"]
 
 
-def formatRefusal(refusal: Refusal, identifier: str, *, withBody: bool = True) -> bytes:
+def explain(refusal: Refusal, identifier: str) -> tuple[list[tuple[str, str]], bytes]:
     """
-    The answer that tells a client why there is no tunnel.
+    What there is to say of a refusal, in whatever version of HTTP.
 
     The C{Proxy-Status} field has the error type only: its details would go to
     whoever asks, and the body says what concerns the client.
 
     @param identifier: what the proxy calls itself.
-    @param withBody: C{False} for the answer to HEAD.
+    @return: the fields, with the names as HTTP/1 writes them, and the body.
     """
     row = refusal.row
     lines = [f"{row.status} {row.reason}", "", row.cause]
@@ -40,6 +40,30 @@ def formatRefusal(refusal: Refusal, identifier: str, *, withBody: bool = True) -
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),
         ("Cache-Control", "no-store"),
-        ("Connection", "close"),
     ]
+    if row.status == 407:
+        fields.append(("Proxy-Authenticate", _challenge(identifier)))
+    return fields, body
+
+
+def _challenge(realm: str) -> str:
+    """
+    RFC 7617 section 2: the challenge of the Basic scheme, its realm a quoted-string.
+    """
+    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
+    return f'Basic realm="{quoted}", charset="UTF-8"'
+
+
+def formatRefusal(refusal: Refusal, identifier: str, *, withBody: bool = True, close: bool = True) -> bytes:
+    """
+    The answer that tells a client of HTTP/1 why there is no tunnel.
+
+    @param identifier: what the proxy calls itself.
+    @param withBody: C{False} for the answer to HEAD.
+    @param close: whether the connection ends with it.
+    """
+    fields, body = explain(refusal, identifier)
+    if close:
+        fields.append(("Connection", "close"))
+    row = refusal.row
     return formatResponse(row.status, row.reason, fields, body if withBody else b"")

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.errors import KINDS, Refusal
 from connectproxy.wire.refusal import formatRefusal
-from tests.listeners.test_http import parse
+from tests.listeners.http.test_connection import parse
 
 
 class FormatRefusalTests(SynchronousTestCase):
