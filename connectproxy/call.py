@@ -1,7 +1,8 @@
 """
 One request, from its arrival to its event.
 
-The order of things stands here: admit, decide, dial, answer, relay, record.  A
+The order of things stands here: admit, authenticate, decide, dial, answer, relay,
+record.  A
 call moves forward through L{Phase} and never back.  The client's going away is
 one path in any phase: cancel what is outstanding, record, done.
 """
@@ -20,20 +21,23 @@ from twisted.python.failure import Failure
 from connectproxy.errors import Refusal, Refused
 from connectproxy.interfaces import (
     Action,
+    Arrival,
     Attempt,
     Established,
     IInboundTunnel,
     ITunnel,
     Outcome,
     Phase,
+    TunnelRequest,
     Verdict,
 )
 from connectproxy.leg import Leg, adopt
 
 if TYPE_CHECKING:
+    from connectproxy.limits import Admission
     from connectproxy.switchboard import Switchboard
 
-__all__ = ["Call", "showAddress"]
+__all__ = ["Call", "showAddress", "showCertificate"]
 
 FIELD_LIMIT = 128
 """Characters of a header field that an event keeps."""
@@ -51,6 +55,16 @@ def showAddress(address: IAddress) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def showCertificate(arrival: Arrival | None) -> str | None:
+    """
+    Whose certificate a client has shown, as events have it: its subject, or what tells
+    it from all others where it has none.
+    """
+    if arrival is None or arrival.certificate is None:
+        return None
+    return arrival.certificate.subject or f"sha256:{arrival.certificate.fingerprint}"
+
+
 def _field(fields: tuple[tuple[bytes, bytes], ...], name: bytes) -> str | None:
     """
     The first header field of that name, as text.
@@ -61,6 +75,18 @@ def _field(fields: tuple[tuple[bytes, bytes], ...], name: bytes) -> str | None:
     return None
 
 
+def _settled(request: TunnelRequest, user: str) -> TunnelRequest:
+    """
+    A request whose user is known, without what has proved it.
+    """
+    fields = tuple(each for each in request.fields if each[0] != b"proxy-authorization")
+    return request._replace(user=user, fields=fields)
+
+
+_NO_ARRIVAL = Arrival(UNIXAddress(None), "", 0.0)
+"""For requests of whose connection nothing is known."""
+
+
 class Call:
     """
     One request, from its arrival to its event.
@@ -69,7 +95,7 @@ class Call:
     """
 
     __slots__ = (
-        "_address", "_began", "_board", "_connecting", "_dialled", "_gone", "_inbound", "_instead", "_relay",
+        "_address", "_began", "_board", "_connecting", "_dialled", "_gone", "_inbound", "_instead", "_relay", "_share",
         "_resolved", "_tried", "_tunnel", "_upstream", "_verdict", "phase", "request", "slot",
     )  # fmt: skip
 
@@ -83,6 +109,7 @@ class Call:
         self.slot = 0
         self._began = board.clock.seconds()
         self._resolved = self._dialled = 0.0
+        self._share: tuple[str, str | None] | None = None
         self._gone = False
         self._instead: Refusal | None = None
         self._relay: str | None = None
@@ -95,7 +122,7 @@ class Call:
 
     def begin(self) -> None:
         """
-        Admit, decide and dial.
+        Admit, authenticate, decide and dial.
         """
         board = self._board
         if board.draining:
@@ -106,21 +133,47 @@ class Call:
             self.refuse(Refusal("connection_limit_reached", f"{limit} tunnels are open, which is the limit"))
             return
         board.admit(self)
-        self.phase = Phase.DECIDING
-        connecting: Deferred[Established] | None = None
         try:
+            if board.authenticator is not None and self.request.user is None:
+                self.phase = Phase.AUTHENTICATING
+                user = board.authenticator.identify(self.request.fields)
+                if isinstance(user, Refusal):
+                    self.refuse(user)
+                    return
+                self.request = self._inbound.request = _settled(self.request, user)
+            if board.admission.perClient and not self._enter(board.admission):
+                return
+            self.phase = Phase.DECIDING
             self._verdict = verdict = board.policy.decideRequest(self.request)
-            if verdict.action is Action.ALLOW:
-                self.phase = Phase.DIALLING
-                self._upstream = verdict.upstream or board.defaultUpstream
-                connecting = board.upstreams[self._upstream].connect(self.request, board.legs)
+            if verdict.action is Action.DENY:
+                self.refuse(verdict.refusal())
+                return
+            self._upstream = verdict.upstream or board.defaultUpstream
+            self._inbound.whenLost(self.clientGone)
+            self.phase = Phase.DIALLING
+            self._dial()
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._broken(Failure())
-            return
-        if connecting is None:
-            self.refuse(verdict.refusal())
-            return
-        self._inbound.whenLost(self.clientGone)
+
+    def _enter(self, admission: Admission) -> bool:
+        """
+        Count the request as one of its client's, or refuse it.
+        """
+        user, client = self.request.user, self.request.client
+        share = ("user", user) if user is not None else ("host", getattr(client, "host", None))
+        if not admission.enter(share):
+            detail = f"the client has {admission.perClient} tunnels open, which is the limit for one"
+            self.refuse(Refusal("client_limit_reached", detail))
+            return False
+        self._share = share
+        return True
+
+    def _dial(self) -> None:
+        """
+        Have a connection made.
+        """
+        board = self._board
+        connecting = board.upstreams[self._upstream].connect(self.request, board.legs)
         board.wheel.add(self, board.connectTimeout)
         self._connecting = connecting
         connecting.addCallbacks(self._connected, self._failed)
@@ -168,11 +221,7 @@ class Call:
             leg = self._inbound.accept(established)
             # It is not needed while the tunnel is up, and there may be thousands.
             self._inbound = None
-            for relay in board.relays:
-                if relay.canJoin(leg, origin):
-                    break
-            else:
-                raise RuntimeError("no relay can join these two")
+            relay = board.relayFor(leg, origin)
             self.phase = Phase.RELAYING
             self._relay = relay.relayName
             self._tunnel = tunnel = relay.join(leg, origin)
@@ -196,7 +245,7 @@ class Call:
         if refused.refusal.kind == "proxy_exhausted":
             self._board.admission.exhausted()
         if self._gone:
-            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0))
+            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0, None))
         else:
             self.refuse(self._instead or refused.refusal)
 
@@ -216,7 +265,7 @@ class Call:
         if leg is not None:
             self._finish("tunnel", Outcome("proxy", self.phase, "aborted", 0, 0, 0.0))
         elif self._gone:
-            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0))
+            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0, None))
         else:
             self.refuse(Refusal("proxy_internal_error", "the proxy failed; its log has more"))
 
@@ -225,7 +274,8 @@ class Call:
         Answer that there will be no tunnel.
         """
         inbound = self._inbound
-        self._finish("refusal", Outcome("proxy", self.phase, "refused", 0, 0, 0.0), refusal)
+        status = refusal.row.status
+        self._finish("refusal", Outcome("proxy", self.phase, "refused", 0, 0, 0.0, status), refusal)
         inbound.refuse(refusal)
 
     def _ended(self, outcome: Outcome) -> None:
@@ -247,15 +297,18 @@ class Call:
         self.phase = Phase.DONE
         self._inbound = self._tunnel = None
         board.release(self)
-        decision = rule = reason = status = error = None
+        if self._share is not None:
+            board.admission.leave(self._share)
+            self._share = None
+        decision = rule = reason = error = None
+        status = outcome.status
         if verdict is not None:
             decision, rule, reason = verdict.action.value, verdict.rule, verdict.reason
         if refusal is not None:
             if refusal.rule:
                 decision, rule = "deny", refusal.rule
-            reason, status, error = refusal.detail, refusal.row.status, refusal.kind
-        elif event == "tunnel":
-            status = 200
+            reason, error = refusal.detail, refusal.kind
+        arrival = request.arrival or _NO_ARRIVAL
         arrived = request.arrived
         target, host = str(request.destination), _field(request.fields, b"host")
         if host is not None and host.lower() in (target, request.destination.uriHost):
@@ -265,6 +318,10 @@ class Call:
             "event": event,
             "listener": request.listener,
             "client": showAddress(request.client),
+            "sender": showAddress(arrival.sender) if arrival.sender else None,
+            "user": request.user,
+            "tls": arrival.tls,
+            "certificate": showCertificate(arrival),
             "protocol": request.protocol,
             "method": request.method,
             "target": target,

@@ -29,13 +29,19 @@ __all__ = ["FIELDS", "AccessFile", "Ledger"]
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
         "timestamp": "when the client connected: RFC 3339, UTC, milliseconds",
-        "event": "`tunnel` if a tunnel was opened, `refusal` if it was refused, `abandoned` if the client"
-        " went away before it had its answer",
+        "event": "`tunnel` if a tunnel was opened, `request` if a request was forwarded as a message or was for the"
+        " proxy's own pages, `refusal` if it was refused, `abandoned` if the client went away before it had its"
+        " answer",
         "id": "unique to this event: a prefix for the process and a number",
         "config": "the configuration that it was decided by, as logged at start",
         "listener": "the listening endpoint that it came in by",
         "client": "the client's address and port",
-        "protocol": "what the client spoke: `http/1.1` or `http/1.0`",
+        "sender": "the address of the load balancer whose PROXY header named the client; null without one",
+        "user": "who asked, as authenticated; null where nobody is asked, or it did not come to that",
+        "tls": "the version of TLS between client and proxy; null in clear",
+        "certificate": "the subject of the client's certificate; null without one",
+        "protocol": "what the client spoke: `http/1.1`, `http/1.0`, `h2`, `socks5`, `socks4` or `socks4a`; `tls`,"
+        " `proxy` or `unknown` where it did not come to that",
         "method": "the request's method; null if none could be read",
         "target": "where to: host and port in normal form, or what was asked for, escaped, if it is not valid;"
         " null if nothing could be read",
@@ -48,18 +54,22 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "rule": "the name of the rule that decided; null if it did not come to that",
         "reason": "why it was decided so, or what went wrong, in words",
         "status": "the status code that the client was answered; null if it got no answer",
-        "error": "the kind of refusal, as in the documentation of refusals; null for a tunnel",
+        "error": "the kind of refusal, as in the documentation of refusals; null for a tunnel, and for a request that was"
+        " answered in whole",
         "upstream": "the name of the way taken; null if it did not come to that",
         "address": "the address and port that were connected to; null if none was",
         "tried": "every address tried: `address`, `result` (`connected`, `aborted` or a kind of refusal)"
         " and `ms`",
-        "relay": "which relay carried the bytes: `splice` or `wired`; null without a tunnel",
-        "bytes_up": "octets that the origin's socket took from the client",
-        "bytes_down": "octets that the client's socket took from the origin",
+        "relay": "what carried the bytes: `splice` or `wired` for a tunnel, `http` for a request that was forwarded;"
+        " null without a connection",
+        "bytes_up": "octets that the origin's socket took from the client; of a request that was forwarded, its content's",
+        "bytes_down": "octets that the client's socket took from the origin; of a request that was forwarded, the content of"
+        " its response",
         "ended_by": "`client`, `origin` or `proxy`",
-        "phase": "how far it had come: `arrived`, `deciding`, `dialling`, `answering`, `relaying` or `draining`",
+        "phase": "how far it had come: `arrived`, `authenticating`, `deciding`, `dialling`, `answering`, `relaying` or `draining`",
         "end": "how it ended: `eof`, `reset`, `idle_timeout`, `half_open_timeout`, `lifetime_exceeded`,"
-        " `drain_timeout`, `aborted`; `refused`; `client_gone`",
+        " `drain_timeout`, `aborted`; `complete` or `truncated` for a request that was forwarded; `refused`;"
+        " `client_gone`",
         "head_ms": "from the connection to the whole request, milliseconds",
         "resolve_ms": "from there to the first addresses; null if there was nothing to look up or nothing was found",
         "connect_ms": "from there to the connection, or to the last failure; null if nothing was dialled",
@@ -119,14 +129,15 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
     @param event: has every field of L{FIELDS}, in order.
     """
     (
-        stamp, kind, number, config, listener, client, protocol, method, target, host, agent, alpn, decision, rule,
+        stamp, kind, number, config, listener, client, sender, user, tls, certificate, protocol, method, target, host, agent, alpn, decision, rule,
         reason, status, error, upstream, address, tried, relay, up, down, endedBy, phase, end, head, resolve,
         connect, relayed, total,
     ) = event.values()  # fmt: skip
     return (
         _LINE
         % (
-            stamp, kind, number, config, _text(listener), _text(client), _text(protocol), _text(method),
+            stamp, kind, number, config, _text(listener), _text(client), _text(sender), _text(user), _text(tls),
+            _text(certificate), _text(protocol), _text(method),
             _text(target), _text(host), _text(agent), _text(alpn), _text(decision), _text(rule), _text(reason),
             _number(status), _text(error), _text(upstream), _text(address),
             dumps(tried, separators=(",", ":")) if len(tried) != 1 else _ONE % (

@@ -1,6 +1,6 @@
 """
-Admission: how many tunnels at once, and what happens when the system has no more
-descriptors.
+Admission: how many tunnels at once, in all and for one client, and what happens when
+the system has no more descriptors.
 
 Descriptors are handed out lowest first, so the number of the newest says how
 near the end is, whoever else in the process uses some.  When it comes near, the
@@ -12,6 +12,7 @@ looked whether there is room again.
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
 from typing import Any
 
 from twisted.logger import Logger
@@ -41,20 +42,26 @@ class Admission:
     Counts tunnels and watches descriptors.
 
     @ivar tunnels: requests that are being served or carried right now.
+    @ivar perClient: how many of them one client may have; 0 for as many as it likes.
     @ivar connections: clients' connections that are open right now.
     @ivar paused: no connections are being accepted.
     """
 
     _log = Logger()
 
-    def __init__(self, wheel: Wheel, tunnels: int = 0, descriptors: int | None = None) -> None:
+    def __init__(
+        self, wheel: Wheel, tunnels: int = 0, descriptors: int | None = None, perClient: int = 0
+    ) -> None:
         """
         @param wheel: keeps the time until the next look.
         @param tunnels: how many at once; 0 for as many as descriptors allow.
+        @param perClient: how many of one client's; 0 for no bound but that.
         @param descriptors: the limit of descriptors; by default the process's.
         """
         limit = openFiles() if descriptors is None else descriptors
         self.limit = tunnels
+        self.perClient = perClient
+        self._shares: dict[Hashable, int] = {}
         self.tunnels = 0
         self.connections = 0
         self.paused = False
@@ -72,6 +79,29 @@ class Admission:
         Whether there are as many tunnels as are allowed.
         """
         return 0 < self.limit <= self.tunnels
+
+    def enter(self, client: Hashable) -> bool:
+        """
+        Count one more tunnel of a client, if it may have one.
+
+        @param client: tells clients apart: a user, or an address.
+        @return: whether it may; L{leave} is called when it is over, then.
+        """
+        share = self._shares.get(client, 0)
+        if share >= self.perClient:
+            return False
+        self._shares[client] = share + 1
+        return True
+
+    def leave(self, client: Hashable) -> None:
+        """
+        One of a client's tunnels is over.
+        """
+        share = self._shares[client] - 1
+        if share:
+            self._shares[client] = share
+        else:
+            del self._shares[client]
 
     def watch(self, port: Any) -> None:
         """

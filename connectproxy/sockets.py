@@ -17,11 +17,14 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+import twisted
 from twisted.internet.interfaces import ITransport
 from twisted.internet.tcp import Connection
+from twisted.python.versions import Version
 
 __all__ = [
     "EXHAUSTED",
+    "answersALPN",
     "inheritNoDelay",
     "pendingError",
     "plainSocket",
@@ -139,3 +142,13 @@ def inheritNoDelay(port: Any) -> bool:
     except OSError:
         return False  # not TCP
     return True
+
+
+def answersALPN() -> bool:
+    """
+    Whether a factory behind an C{ssl:} endpoint has to declare what it answers to
+    ALPN (RFC 7301).  Since 26.4 Twisted answers every client that asks, and fails its
+    handshake for want of an answer; before, to declare one fails it with today's
+    pyOpenSSL.
+    """
+    return bool(twisted.version >= Version("Twisted", 26, 4, 0))  # type: ignore[attr-defined]  # is not in its __all__

@@ -9,6 +9,7 @@ here.  Listeners, upstreams and relays are known by their interfaces only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from secrets import token_hex
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -16,15 +17,22 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
-from connectproxy.call import Call, showAddress
+from connectproxy.association import Association
+from connectproxy.call import Call, showAddress, showCertificate
 from connectproxy.errors import Refusal
+from connectproxy.exchange import ExchangeCall
 from connectproxy.interfaces import (
+    Arrival,
+    IAuthenticator,
+    IInboundExchange,
     IInboundTunnel,
     IRelay,
     ISwitchboard,
+    ITunnel,
     IUpstream,
     Phase,
 )
+from connectproxy.interfaces.datagrams import IDatagramUpstream, IInboundDatagrams
 from connectproxy.ledger import Ledger
 from connectproxy.leg import Leg
 from connectproxy.limits import Admission
@@ -58,9 +66,13 @@ class Switchboard:
         admission: Admission,
         settings: Mapping[str, Any],
         defaultUpstream: str = "direct",
+        authenticator: IAuthenticator | None = None,
+        datagrams: IDatagramUpstream | None = None,
     ) -> None:
         """
         @param settings: every setting of the configuration by its key.
+        @param authenticator: knows who may use the proxy; L{None} if nobody is asked.
+        @param datagrams: the way for datagrams; L{None} where no listener asks for one.
         @param defaultUpstream: the way for requests of which the policy names none.
         """
         self.clock = clock
@@ -72,6 +84,11 @@ class Switchboard:
         self.settings = settings
         self.connectTimeout: float = settings["timeouts.connect"]
         self.defaultUpstream = defaultUpstream
+        self.authenticator = authenticator
+        self.datagrams: Any = datagrams
+        self.associations: set[Association] = set()
+        name = settings["proxy.via"] or f"{settings['proxy.name']}-{token_hex(4)}"
+        self.via = name.encode("ascii")
         self.legs = Factory.forProtocol(Leg)
         self.legs.noisy = False
         self.draining = False
@@ -84,6 +101,34 @@ class Switchboard:
         See L{ISwitchboard.place}.
         """
         Call(self, inbound).begin()
+
+    def forward(self, exchange: IInboundExchange) -> None:
+        """
+        See L{ISwitchboard.forward}.
+        """
+        ExchangeCall(self, exchange).begin()
+
+    def associate(self, inbound: IInboundDatagrams) -> None:
+        """
+        See L{ISwitchboard.associate}.
+        """
+        Association(self, inbound).begin()
+
+    def relayFor(self, client: Leg, origin: Leg) -> IRelay:
+        """
+        The best relay that can join two legs.
+        """
+        for relay in self.relays:
+            if relay.canJoin(client, origin):
+                return relay
+        raise RuntimeError("no relay can join these two")
+
+    def join(self, client: Leg, origin: Leg) -> tuple[str, ITunnel]:
+        """
+        See L{ISwitchboard.join}.
+        """
+        relay = self.relayFor(client, origin)
+        return relay.relayName, relay.join(client, origin)
 
     def admit(self, call: Call) -> None:
         """
@@ -118,7 +163,7 @@ class Switchboard:
 
     def rejected(
         self, refusal: Refusal | None, client: IAddress, listener: str, protocol: str, arrived: float,
-        method: str | None, target: str | None,
+        method: str | None, target: str | None, arrival: Arrival | None = None,
     ) -> None:  # fmt: skip
         """
         See L{ISwitchboard.rejected}.
@@ -131,6 +176,9 @@ class Switchboard:
                 "event": "abandoned" if gone else "refusal",
                 "listener": listener,
                 "client": showAddress(client),
+                "sender": showAddress(arrival.sender) if arrival and arrival.sender else None,
+                "tls": arrival.tls if arrival else None,
+                "certificate": showCertificate(arrival),
                 "protocol": protocol,
                 "method": method,
                 "target": target,
@@ -140,6 +188,33 @@ class Switchboard:
                 "ended_by": "client" if gone else "proxy",
                 "phase": Phase.ARRIVED.value,
                 "end": "client_gone" if gone else "refused",
+                "head_ms": int(seconds * 1e6) / 1e3,
+                "total_ms": int(seconds * 1e6) / 1e3,
+            }
+        )
+
+    def answered(self, arrival: Arrival, protocol: str, method: str, target: str, status: int) -> None:
+        """
+        See L{ISwitchboard.answered}.
+        """
+        seconds = self.clock.seconds() - arrival.arrived
+        self.ledger.write(
+            {
+                "timestamp": self.ledger.stamp(seconds),
+                "event": "request",
+                "listener": arrival.listener,
+                "client": showAddress(arrival.client),
+                "sender": showAddress(arrival.sender) if arrival.sender else None,
+                "tls": arrival.tls,
+                "certificate": showCertificate(arrival),
+                "protocol": protocol,
+                "method": method,
+                "target": target,
+                "reason": "the proxy itself was asked",
+                "status": status,
+                "ended_by": "proxy",
+                "phase": Phase.ARRIVED.value,
+                "end": "complete",
                 "head_ms": int(seconds * 1e6) / 1e3,
                 "total_ms": int(seconds * 1e6) / 1e3,
             }
@@ -163,5 +238,5 @@ class Switchboard:
         """
         End every call: refuse what has no answer yet, reset what is up.
         """
-        for call in tuple(self._calls):
-            call.abort(kind)
+        for each in (*self._calls, *self.associations):
+            each.abort(kind)

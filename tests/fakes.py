@@ -40,6 +40,7 @@ from connectproxy.address import Destination, parseAuthority
 from connectproxy.config import configure
 from connectproxy.errors import Refusal, Refused
 from connectproxy.interfaces import (
+    Arrival,
     Attempt,
     Established,
     IInboundTunnel,
@@ -251,7 +252,11 @@ class RecordingSwitchboard:
     Takes requests and leaves them to the test.
 
     @ivar placed: the inbound tunnels, in order.
-    @ivar rejections: the arguments of each call of C{rejected}.
+    @ivar forwarded: the inbound exchanges, in order.
+    @ivar rejections: the arguments of each call of C{rejected}, without the arrival.
+    @ivar answers: the arguments of each call of C{answered}.
+    @ivar associated: the inbound datagrams, in order.
+    @ivar joined: the pairs of legs that were to be joined.
     @ivar opened: how many connections were told of.
     @ivar closed: how many of them were told to be closed.
     """
@@ -260,13 +265,33 @@ class RecordingSwitchboard:
         self.clock = reactor
         self.wheel = Wheel(reactor)
         self.settings = settings
+        self.authenticator: Any = None
+        self.draining = False
+        self.via = b"fake-via"
         self.placed: list[Any] = []
+        self.forwarded: list[Any] = []
+        self.answers: list[tuple[Any, ...]] = []
+        self.associated: list[Any] = []
+        self.joined: list[tuple[Leg, Leg]] = []
         self.rejections: list[tuple[Any, ...]] = []
         self.opened = 0
         self.closed = 0
 
     def place(self, inbound: IInboundTunnel) -> None:
         self.placed.append(inbound)
+
+    def forward(self, exchange: IInboundExchange) -> None:
+        self.forwarded.append(exchange)
+
+    def associate(self, inbound: Any) -> None:
+        self.associated.append(inbound)
+
+    def join(self, client: Leg, origin: Leg) -> tuple[str, ITunnel]:
+        self.joined.append((client, origin))
+        return "wired", WiredRelay(self.clock, self.wheel).join(client, origin)
+
+    def answered(self, arrival: Arrival, protocol: str, method: str, target: str, status: int) -> None:
+        self.answers.append((arrival, protocol, method, target, status))
 
     def rejected(
         self,
@@ -277,6 +302,7 @@ class RecordingSwitchboard:
         arrived: float,
         method: str | None,
         target: str | None,
+        arrival: Arrival | None = None,
     ) -> None:
         self.rejections.append((refusal, client, listener, protocol, arrived, method, target))
 
@@ -294,6 +320,8 @@ def makeSwitchboard(
     upstreams: Mapping[str, IUpstream] | None = None,
     relays: Iterable[Any] = (),
     settings: Mapping[str, Any] = SETTINGS,
+    authenticator: Any = None,
+    datagrams: Any = None,
 ) -> Any:
     """
     A real L{Switchboard} on fakes: C{board.clock} is the reactor, C{board.ledger} a
@@ -313,6 +341,8 @@ def makeSwitchboard(
         {"direct": FakeUpstream(reactor)} if upstreams is None else upstreams,
         tuple(relays) or (WiredRelay(reactor, wheel, limits),),
         RecordingLedger(),
-        Admission(wheel, settings["limits.tunnels"], 1 << 20),
+        Admission(wheel, settings["limits.tunnels"], 1 << 20, settings["limits.tunnels_per_client"]),
         settings,
+        authenticator=authenticator,
+        datagrams=datagrams,
     )

@@ -58,6 +58,33 @@ class System:
         self.taken.remove(descriptor)
 
 
+class ShareTests(SynchronousTestCase):
+    """
+    How many tunnels one client may have.
+    """
+
+    def test_eachClientHasItsOwn(self) -> None:
+        """
+        A client that has as many as it may gets no more until one is over, and others are not
+        concerned; conformance 43.
+        """
+        admission = Admission(Wheel(Clock()), perClient=2)
+        self.assertEqual([admission.enter("a") for _ in range(3)], [True, True, False])
+        self.assertTrue(admission.enter("b"))
+        admission.leave("a")
+        self.assertEqual([admission.enter("a"), admission.enter("a")], [True, False])
+
+    def test_nothingIsKept(self) -> None:
+        """
+        A client without tunnels is forgotten: there may be many in the course of time.
+        """
+        admission = Admission(Wheel(Clock()), perClient=2)
+        for client in range(100):
+            admission.enter(client)
+            admission.leave(client)
+        self.assertEqual(admission._shares, {})
+
+
 class CountTests(SynchronousTestCase):
     """
     How many tunnels there may be.

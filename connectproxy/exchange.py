@@ -1,0 +1,96 @@
+"""
+One request that is forwarded as a message, from its arrival to its event.
+
+What differs from a tunnel (L{connectproxy.call}) stands here: a connection that an
+earlier request of the same client has left open is used again where the policy lets
+it; the listener carries the messages itself; and a request whose used connection
+turns out closed goes out once more on a new one (RFC 9112 section 9.3.1).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from ipaddress import ip_address
+
+from twisted.python.failure import Failure
+
+from connectproxy.call import Call
+from connectproxy.errors import Refusal
+from connectproxy.interfaces import STALE, Established, IPAddress, Outcome, Phase
+
+__all__ = ["ExchangeCall"]
+
+
+@lru_cache(1024)
+def _addressOf(shown: str) -> IPAddress | None:
+    """
+    The address in C{host:port}, if it is one of IP.
+    """
+    try:
+        return ip_address(shown.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return None
+
+
+class ExchangeCall(Call):
+    """
+    One exchange of messages.
+    """
+
+    __slots__ = ()
+
+    def _dial(self) -> None:
+        """
+        Take a connection that is open, if that is allowed; otherwise have one made.
+        """
+        established = self._inbound.idle(self._upstream)
+        if established is not None:
+            address = _addressOf(established.address)
+            if address is None or self._board.policy.decideAddress(self.request, address) is None:
+                self._connected(established)
+                return
+            # It is as any other destination from here on: refused, or dialled elsewhere.
+            established.protocol.transport.loseConnection()
+        Call._dial(self)
+
+    def _connected(self, established: Established) -> None:
+        """
+        Let the listener carry the messages.
+        """
+        board = self._board
+        board.wheel.remove(self)
+        origin, self._address, tried, resolved = established
+        if self._connecting is not None:  # what an idle one has cost was another request's
+            self._connecting = None
+            self._tried, self._resolved, self._dialled = tried, resolved, board.clock.seconds()
+        self.phase = Phase.RELAYING
+        try:
+            self._tunnel = carriage = self._inbound.accept(established)
+            self._relay = carriage.relayName
+            carriage.finished.addCallback(self._ended)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
+            self._broken(Failure(), origin=origin)
+
+    def _ended(self, outcome: Outcome) -> None:
+        """
+        The exchange is over, unless it has to be begun again.
+        """
+        board = self._board
+        if outcome.kind == STALE:
+            self._tunnel = self._address = self._relay = None
+            if board.draining:
+                self.refuse(Refusal("proxy_draining", "the proxy is being stopped"))
+                return
+            self.phase = Phase.DIALLING
+            try:
+                self._inbound.whenLost(self.clientGone)
+                Call._dial(self)
+            except Exception:  # noqa: BLE001 - as above
+                self._broken(Failure())
+            return
+        if self._tunnel is not None:
+            self._relay = self._tunnel.relayName
+        if board.draining:
+            outcome = outcome._replace(phase=Phase.DRAINING)
+        event = "abandoned" if outcome.kind == "client_gone" else "request"
+        self._finish(event, outcome, outcome.refusal)

@@ -1,0 +1,65 @@
+"""
+The seams, and the values that cross them.
+
+What a third party may write stands here as a L{zope.interface.Interface}
+(L{connectproxy.interfaces.inbound} towards clients,
+L{connectproxy.interfaces.outbound} towards destinations); what crosses a seam is a
+value (L{connectproxy.interfaces.values}).
+
+The way of a request goes down only: a listener hands an L{IInboundTunnel} to
+L{ISwitchboard.place}; the switchboard asks each L{IRule}, connects through an
+L{IUpstream} and lets an L{IRelay} join the two legs.  A message that is forwarded
+goes the same way as an L{IInboundExchange}, and the listener carries it.  Nothing
+goes up but calls of C{accept} and C{refuse} and a Deferred that fires.
+"""
+
+from connectproxy.interfaces.inbound import (
+    IAuthenticator,
+    ICarriage,
+    IDialect,
+    IInboundExchange,
+    IInboundTunnel,
+    IListenerKind,
+    IReceiver,
+    ISwitchboard,
+)
+from connectproxy.interfaces.outbound import IRelay, IRule, IRuleKind, ITunnel, IUpstream, IUpstreamKind
+from connectproxy.interfaces.values import (
+    STALE,
+    Action,
+    Arrival,
+    Attempt,
+    Established,
+    IPAddress,
+    Outcome,
+    Phase,
+    TunnelRequest,
+    Verdict,
+)
+
+__all__ = [
+    "STALE",
+    "Action",
+    "Arrival",
+    "Attempt",
+    "Established",
+    "IAuthenticator",
+    "ICarriage",
+    "IDialect",
+    "IInboundExchange",
+    "IInboundTunnel",
+    "IListenerKind",
+    "IPAddress",
+    "IReceiver",
+    "IRelay",
+    "IRule",
+    "IRuleKind",
+    "ISwitchboard",
+    "ITunnel",
+    "IUpstream",
+    "IUpstreamKind",
+    "Outcome",
+    "Phase",
+    "TunnelRequest",
+    "Verdict",
+]

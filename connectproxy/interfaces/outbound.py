@@ -1,0 +1,144 @@
+"""
+The seams on the destination's side: what judges a request, what leads to where it
+wants to go, and what moves the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolFactory
+from zope.interface import Attribute, Interface
+
+from connectproxy.interfaces.values import Established, IPAddress, Outcome, TunnelRequest, Verdict
+
+if TYPE_CHECKING:
+    from connectproxy.leg import Leg
+
+__all__ = ["IRelay", "IRule", "IRuleKind", "ITunnel", "IUpstream", "IUpstreamKind"]
+
+
+class IRule(Interface):
+    """
+    One rule of the policy: pure, synchronous, asked twice.
+
+    The second question is the guard against server-side request forgery: it
+    comes with the very address that is going to be dialled.
+    """
+
+    ruleName: str = Attribute("The name in verdicts, answers and events.")
+
+    def decideRequest(request: TunnelRequest) -> Verdict | None:
+        """
+        Judge the request before anything is looked up.
+
+        @return: a verdict, or L{None} to leave it to the next rule.
+        """
+
+    def decideAddress(request: TunnelRequest, address: IPAddress) -> Verdict | None:
+        """
+        Judge one address that the destination has.
+
+        @return: a verdict, or L{None} to leave it to the next rule.
+        """
+
+
+class IRuleKind(Interface):
+    """
+    A kind of rule, found in L{connectproxy.rules}: a module's C{kind}.
+    """
+
+    kindName: str = Attribute("The name, which is the module's.")
+    order: int = Attribute(
+        "Where rules of the kind stand when nothing else is said; the lowest is asked first."
+    )
+
+    def build(settings: Mapping[str, Any], own: Any) -> IRule:
+        """
+        @param settings: every setting of the configuration by its key.
+        @param own: tells the proxy's own listening addresses; see
+            L{connectproxy.own.OwnPorts}.
+        """
+
+
+class IUpstream(Interface):
+    """
+    A way to a destination.
+    """
+
+    def connect(request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
+        """
+        Connect to C{request.destination}.
+
+        C{factory.buildProtocol} is called once, for the connection that counts;
+        what a hop's handshake left over reaches the protocol before anything
+        that is read later.
+
+        @return: a Deferred of L{Established}.  It fails with
+            L{connectproxy.errors.Refused}.  Cancelled, it closes every socket
+            that it has begun and fails with C{Refused} as well: a C{dns_timeout}
+            in the phase of looking up, a C{connection_timeout} afterwards, so
+            that whoever keeps the deadline can pass it on as it is.
+        """
+
+
+class IUpstreamKind(Interface):
+    """
+    A kind of upstream, found in L{connectproxy.upstreams}: a module's C{kind}.
+    """
+
+    kindName: str = Attribute("The name, which is the module's.")
+
+    def build(reactor: Any, settings: Mapping[str, Any], policy: Any, names: Any) -> IUpstream:
+        """
+        @param policy: what judges addresses; see L{connectproxy.policy.Policy}.
+        @param names: looks names up; see L{connectproxy.names.Names}.
+        """
+
+
+class IRelay(Interface):
+    """
+    Moves bytes between two legs until both have ended.
+    """
+
+    relayName: str = Attribute("The name in events.")
+
+    def canJoin(client: Leg, origin: Leg) -> bool:
+        """
+        Whether this relay can serve these two.  What it declines, another does.
+        """
+
+    def join(client: Leg, origin: Leg) -> ITunnel:
+        """
+        Begin.  What the legs hold goes first; an end of stream on one is passed
+        on to the other after all that came before it; a reset is passed on as a
+        reset.  Neither leg is lost when this is called.
+        """
+
+    def stop() -> None:
+        """
+        Let go of the reactor and of the system.  There are no tunnels any more.
+        """
+
+
+class ITunnel(Interface):
+    """
+    Two legs that a relay has joined.
+    """
+
+    finished: Deferred[Outcome] = Attribute(
+        "Fires when both sockets are closed.  It does not fail, and to cancel it is an error: see L{abort}."
+    )
+    bytesUp: int = Attribute("Octets that the origin's socket has taken from the client so far.")
+    bytesDown: int = Attribute("Octets that the client's socket has taken from the origin so far.")
+
+    def abort(kind: str) -> None:
+        """
+        Reset both legs, whatever is still under way.  Nothing happens if the
+        tunnel is ending already.
+
+        @param kind: what L{Outcome.kind} is going to be; the proxy is named as
+            the one who ended it.
+        """

@@ -1,0 +1,212 @@
+"""
+The values that cross the seams: named tuples, frozen, without a dictionary, and
+cheap to make, since one tunnel makes a handful of them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twisted.internet.interfaces import IAddress
+
+from connectproxy.address import Destination
+from connectproxy.errors import Refusal
+
+if TYPE_CHECKING:  # leg imports Twisted's protocols, which a value has no need of
+    from connectproxy.leg import Leg
+
+__all__ = [
+    "STALE",
+    "Action",
+    "Arrival",
+    "Attempt",
+    "Established",
+    "IPAddress",
+    "Outcome",
+    "Phase",
+    "TunnelRequest",
+    "Verdict",
+]
+
+IPAddress = IPv4Address | IPv6Address
+
+
+class Phase(Enum):
+    """
+    How far a request has come; it only ever moves forward.
+    """
+
+    ARRIVED = "arrived"
+    AUTHENTICATING = "authenticating"
+    DECIDING = "deciding"
+    DIALLING = "dialling"
+    ANSWERING = "answering"
+    RELAYING = "relaying"
+    DRAINING = "draining"
+    DONE = "done"
+
+
+class Action(Enum):
+    """
+    What a rule wants done.
+    """
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Arrival(NamedTuple):
+    """
+    A client's connection, as what stands before its protocol found it.
+
+    @ivar client: the address that policy, limits and events see: the socket's,
+        or the one that a trusted sender's PROXY header names.
+    @ivar listener: the description of the listening port that it came in by.
+    @ivar arrived: when it was accepted, in seconds of the reactor's clock.
+    @ivar tls: the version of TLS that the client speaks to the proxy, as in
+        C{"TLSv1.3"}; L{None} where it speaks in clear.
+    @ivar certificate: what the client's certificate says, where it has shown one
+        that a trusted authority has signed: a
+        L{connectproxy.tls.identity.ClientCertificate}.
+    @ivar sender: who sent the PROXY header; L{None} without one.
+    """
+
+    client: IAddress
+    listener: str
+    arrived: float
+    tls: str | None = None
+    certificate: Any = None
+    sender: IAddress | None = None
+
+
+class TunnelRequest(NamedTuple):
+    """
+    What a client asks for, whatever protocol it asked in.
+
+    @ivar destination: where to.
+    @ivar client: the address that policy, limits and events see.
+    @ivar listener: the description of the listening port that it came in by.
+    @ivar protocol: what the client speaks, as in C{"http/1.1"}.
+    @ivar method: the method, as in C{"CONNECT"}.
+    @ivar fields: the header fields in the order of arrival, names in lower
+        case.  Empty where the protocol has none.
+    @ivar arrived: when the request began, in seconds of the reactor's clock.
+    @ivar user: who asks, where the client's protocol has settled that before the
+        request; L{None} where the request's fields have to say it, or nobody asks.
+    @ivar arrival: the connection that the request came by.
+    """
+
+    destination: Destination
+    client: IAddress
+    listener: str
+    protocol: str
+    method: str = "CONNECT"
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    arrived: float = 0.0
+    user: str | None = None
+    arrival: Arrival | None = None
+
+    def __repr__(self) -> str:
+        """Without the fields: one of them may be what proves who somebody is."""
+        return f"TunnelRequest({self.method} {self.destination}, {self.protocol}, {len(self.fields)} fields)"
+
+
+class Verdict(NamedTuple):
+    """
+    What a rule decides.
+
+    @ivar action: allow or deny.
+    @ivar reason: why, for the client and the log: one sentence without its full
+        stop, and without an address that the client did not name itself.
+    @ivar rule: the name of the rule.
+    @ivar kind: for a denial, the name of the row in L{connectproxy.errors.KINDS}.
+    @ivar upstream: for a permission, the name of the upstream to go through;
+        L{None} for the default one.
+    @ivar reportOnly: the verdict is recorded and has no effect.
+    """
+
+    action: Action
+    reason: str
+    rule: str
+    kind: str = "http_request_denied"
+    upstream: str | None = None
+    reportOnly: bool = False
+
+    def refusal(self) -> Refusal:
+        """The refusal that a denial stands for."""
+        return Refusal(self.kind, self.reason, self.rule)
+
+
+class Attempt(NamedTuple):
+    """
+    One address of a destination and what became of it.
+
+    @ivar address: the address in its usual notation, without the port.
+    @ivar result: C{"connected"}, C{"aborted"} for the loser of a race, or the
+        name of a row in L{connectproxy.errors.KINDS}.
+    @ivar seconds: how long it took; 0.0 for an address that was not dialled.
+    """
+
+    address: str
+    result: str
+    seconds: float
+
+
+class Established(NamedTuple):
+    """
+    A connection to the destination.
+
+    @ivar protocol: what the caller's factory built; it is connected.
+    @ivar address: the address dialled, as host and port in one string; for a
+        chain, the first hop's.
+    @ivar tried: every attempt, in the order they were begun.
+    @ivar resolved: when the name had been looked up, in seconds of the reactor's
+        clock; 0.0 where nothing was looked up.
+    """
+
+    protocol: Leg
+    address: str
+    tried: tuple[Attempt, ...] = ()
+    resolved: float = 0.0
+
+
+class Outcome(NamedTuple):
+    """
+    How a tunnel ended.
+
+    @ivar endedBy: C{"client"}, C{"origin"} or C{"proxy"}.
+    @ivar phase: the phase in which it ended.
+    @ivar kind: for a tunnel that opened C{"eof"} (both ends came to their end),
+        C{"reset"}, C{"idle_timeout"}, C{"half_open_timeout"},
+        C{"lifetime_exceeded"}, C{"drain_timeout"} or C{"aborted"}; for an
+        exchange of messages C{"complete"}, or how it failed; L{STALE} for one
+        that has to be begun again; for what did not open, C{"refused"} or
+        C{"client_gone"}.
+    @ivar bytesUp: octets that the origin's socket took from the client; of an
+        exchange, those of the request's content.
+    @ivar bytesDown: octets that the client's socket took from the origin; of an
+        exchange, those of the response's content.
+    @ivar seconds: how long the relay had it.
+    @ivar status: the status code that the client was answered.
+    @ivar refusal: why an exchange failed after its connection was there; the
+        client has been answered accordingly, if it could be.
+    """
+
+    endedBy: str
+    phase: Phase
+    kind: str
+    bytesUp: int
+    bytesDown: int
+    seconds: float
+    status: int | None = 200
+    refusal: Refusal | None = None
+
+
+STALE = "stale"
+"""
+The L{Outcome.kind} of an exchange whose connection, an idle one, had been closed by
+the origin before any octet of an answer: nothing has been lost, and it can be begun
+again on another connection (RFC 9112 section 9.3.1).
+"""

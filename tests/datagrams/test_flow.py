@@ -1,0 +1,529 @@
+"""
+Tests for L{connectproxy.datagrams.flow}.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from connectproxy.address import Destination, parseAuthority
+from connectproxy.datagrams import DirectDatagrams, Flow, direct
+from connectproxy.datagrams import flow as module
+from connectproxy.errors import Refusal
+from connectproxy.interfaces import Action, TunnelRequest, Verdict
+from connectproxy.interfaces.datagrams import IAssociation, IInboundDatagrams
+from connectproxy.names import Names
+from tests.datagrams.network import FakeUDP, Network
+from tests.fakes import FakeReactor, makeRequest
+
+NOWHERE = Destination("0.0.0.0", 0, None, "")
+
+
+def to(target: str) -> Destination:
+    """
+    A destination.
+    """
+    destination = parseAuthority(target.encode("ascii"))
+    assert isinstance(destination, Destination), destination
+    return destination
+
+
+@implementer(IInboundDatagrams)
+class Inbound:
+    """
+    A client's side that keeps what it is delivered.
+
+    @ivar full: it can take nothing.
+    """
+
+    request = makeRequest()._replace(destination=NOWHERE, method="UDP ASSOCIATE", user="ann")
+    full = False
+
+    def __init__(self) -> None:
+        self.delivered: list[tuple[str, int, bytes]] = []
+
+    def accept(self, flow: Any) -> Refusal | None:
+        raise NotImplementedError
+
+    def refuse(self, refusal: Refusal) -> None:
+        raise NotImplementedError
+
+    def whenLost(self, callback: Any) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def deliver(self, host: str, port: int, payload: bytes) -> bool:
+        if not self.full:
+            self.delivered.append((host, port, payload))
+        return not self.full
+
+
+@implementer(IAssociation)
+class Judge:
+    """
+    An association that denies some hosts.
+
+    @ivar asked: every request that it was asked about.
+    @ivar told: every refusal that it was told of, with its target.
+    """
+
+    def __init__(self) -> None:
+        self.denied: set[str] = set()
+        self.asked: list[TunnelRequest] = []
+        self.told: list[tuple[str, Refusal]] = []
+        self.isBroken = False
+
+    def decide(self, request: TunnelRequest) -> Refusal | None:
+        self.asked.append(request)
+        if request.destination.host in self.denied:
+            return Refusal("http_request_denied", "it is denied", "a-rule")
+        return None
+
+    def refused(self, request: TunnelRequest, refusal: Refusal) -> None:
+        self.told.append((str(request.destination), refusal))
+
+    def broken(self) -> None:
+        self.isBroken = True
+
+
+class FlowCase(SynchronousTestCase):
+    """
+    A flow on a fake network.
+    """
+
+    def setUp(self) -> None:
+        """
+        Open one.
+        """
+        self.reactor, self.network = FakeReactor(), Network()
+        self.reactor.advance(1000.0)
+        self.closed: set[str] = set()
+        self.names = Names(self.reactor)
+        self.owner = DirectDatagrams(self.reactor, self.judge, self.names, self.network.socket)
+        self.inbound, self.association = Inbound(), Judge()
+        self.flow: Flow = self.owner.open(self.inbound.request, self.inbound, self.association)
+        self.patch(direct, "isLocal", lambda address: address.is_loopback)
+
+    def judge(self, request: TunnelRequest, address: Any) -> Verdict | None:
+        """
+        Deny an address that the test has closed.
+        """
+        self.assertEqual(request.method, "UDP")
+        if str(address) in self.closed:
+            return Verdict(Action.DENY, "the address is closed", "closed", "destination_ip_prohibited")
+        return None
+
+    def arrive(self, sock: FakeUDP, octets: bytes, *source: Any) -> None:
+        """
+        Have a datagram arrive.
+        """
+        sock.inbox.append((octets, source))
+        self.reactor.flush()
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """What was refused, and of what kind it was."""
+        return [(target, refusal.kind) for target, refusal in self.association.told]
+
+
+class SendTests(FlowCase):
+    """
+    Datagrams to addresses.
+    """
+
+    def test_fakes(self) -> None:
+        """
+        The other sides are what the seams want.
+        """
+        self.assertTrue(verifyObject(IInboundDatagrams, self.inbound))
+        self.assertTrue(verifyObject(IAssociation, self.association))
+
+    def test_lazily(self) -> None:
+        """
+        There is no socket before something is to be sent, and then one for each family.
+        """
+        self.assertEqual(self.network.sockets, [])
+        self.flow.send(to("192.0.2.1:53"), b"a")
+        self.flow.send(to("192.0.2.2:53"), b"b")
+        self.flow.send(to("[2001:db8::1]:53"), b"")
+        self.assertEqual([each.bound[0] for each in self.network.sockets], ["0.0.0.0", "::"])
+        four, six = self.network.sockets
+        self.assertEqual(
+            self.network.sent,
+            [
+                (four, ("192.0.2.1", 53), b"a"),
+                (four, ("192.0.2.2", 53), b"b"),
+                (six, ("2001:db8::1", 53), b""),
+            ],
+        )
+
+    def test_counted(self) -> None:
+        """
+        What was sent is counted, with the last destination, and keeps the flow active.
+        """
+        self.assertEqual((self.flow.target, self.flow.address, self.flow.active), (None, None, 1000.0))
+        self.reactor.advance(5.0)
+        self.flow.send(to("192.0.2.1:53"), b"abc")
+        self.assertEqual((self.flow.bytesUp, self.flow.bytesDown, self.flow.active), (3, 0, 1005.0))
+        self.assertEqual((str(self.flow.target), self.flow.address), ("192.0.2.1:53", "192.0.2.1:53"))
+        self.flow.send(to("[2001:db8::1]:53"), b"abcd")
+        self.assertEqual((self.flow.bytesUp, self.flow.address), (7, "[2001:db8::1]:53"))
+        self.assertEqual(self.flow.dropped, {})
+
+    def test_decidedOnce(self) -> None:
+        """
+        A destination is decided on when it comes first, with the association's request, and
+        again after a while; conformance 73.
+        """
+        for _ in range(3):
+            self.flow.send(to("192.0.2.1:53"), b"a")
+        self.flow.send(to("192.0.2.1:54"), b"a")
+        first, second = self.association.asked
+        self.assertEqual(first, self.inbound.request._replace(destination=to("192.0.2.1:53"), method="UDP"))
+        self.assertEqual(str(second.destination), "192.0.2.1:54")
+        self.reactor.advance(module.VERDICT_TTL)
+        self.association.denied.add("192.0.2.1")
+        self.flow.send(to("192.0.2.1:53"), b"a")
+        self.assertEqual(len(self.association.asked), 3)
+        self.assertEqual(len(self.network.sent), 4)
+
+    def test_denied(self) -> None:
+        """
+        A destination that the policy denies gets nothing; why is told once, and every
+        datagram counted; conformance 73.
+        """
+        self.association.denied.add("192.0.2.1")
+        self.closed.add("192.0.2.2")
+        for target in ("192.0.2.1:53", "192.0.2.2:53", "192.0.2.1:53"):
+            self.flow.send(to(target), b"a")
+        self.assertEqual(
+            self.association.told,
+            [
+                ("192.0.2.1:53", Refusal("http_request_denied", "it is denied", "a-rule")),
+                ("192.0.2.2:53", Refusal("destination_ip_prohibited", "the address is closed", "closed")),
+            ],
+        )
+        self.assertEqual((self.network.sockets, self.network.sent), ([], []))
+        self.assertEqual(self.flow.dropped, {"to destinations that were refused": 3})
+
+    def test_ownPorts(self) -> None:
+        """
+        A datagram to a socket of the proxy itself would come back: it is dropped.
+        """
+        port = self.flow.listen("127.0.0.1", lambda octets, host, port: None)
+        self.flow.send(to(f"127.0.0.1:{port.port}"), b"a")
+        self.flow.send(to(f"192.0.2.1:{port.port}"), b"a")
+        self.assertEqual(self.kinds, [(f"127.0.0.1:{port.port}", "proxy_loop_detected")])
+        self.assertEqual(len(self.network.sent), 1)
+
+    def test_noSocket(self) -> None:
+        """
+        Where no socket can be opened, that is why: for want of descriptors, or because the
+        system has no such family.
+        """
+        for number, kind in (
+            (errno.EMFILE, "proxy_exhausted"),
+            (errno.EAFNOSUPPORT, "destination_ip_unroutable"),
+        ):
+            self.network.failing["socket"] = number
+            self.flow.send(to(f"192.0.2.1:{number}"), b"a")
+            self.assertEqual(self.kinds[-1], (f"192.0.2.1:{number}", kind))
+
+    def test_noRoom(self) -> None:
+        """
+        What the system takes neither now nor ever is dropped, and the next may pass.
+        """
+        self.flow.send(to("192.0.2.1:53"), b"a")
+        (sock,) = self.network.sockets
+        for number in (errno.EAGAIN, errno.ENOBUFS, errno.EMSGSIZE):
+            sock.failing[""] = number
+            self.flow.send(to("192.0.2.1:53"), b"b")
+        sock.failing.clear()
+        self.flow.send(to("192.0.2.1:53"), b"c")
+        self.assertEqual([octets for _, octets in self.network.take()], [b"a", b"c"])
+        self.assertEqual(self.flow.dropped, {"for which there was no room": 2, "too large": 1})
+        self.assertEqual((self.flow.bytesUp, self.kinds), (2, []))
+
+    def test_unroutable(self) -> None:
+        """
+        What there is no way to is refused like anything else, until it is decided on anew.
+        """
+        self.flow.send(to("192.0.2.9:53"), b"a")
+        (sock,) = self.network.sockets
+        sock.failing["192.0.2.1"] = errno.ENETUNREACH
+        for _ in range(2):
+            self.flow.send(to("192.0.2.1:53"), b"a")
+        self.assertEqual(self.kinds, [("192.0.2.1:53", "destination_ip_unroutable")])
+        self.assertIn("Network is unreachable", self.association.told[0][1].detail)
+        self.assertEqual(self.flow.dropped, {"to destinations that were refused": 2})
+        sock.failing.clear()
+        self.reactor.advance(module.VERDICT_TTL)
+        self.flow.send(to("192.0.2.1:53"), b"a")
+        self.assertEqual(len(self.network.sent), 2)
+
+    def test_manyDestinations(self) -> None:
+        """
+        So many destinations are remembered and no more; the one unused for longest goes.
+        """
+        for port in range(1, module.DESTINATIONS + 1):
+            self.flow.send(to(f"192.0.2.1:{port}"), b"a")
+        self.flow.send(to("192.0.2.1:1"), b"a")
+        self.association.asked.clear()
+        self.flow.send(to("192.0.2.2:1"), b"a")
+        self.flow.send(to("192.0.2.1:1"), b"a")
+        self.flow.send(to("192.0.2.1:2"), b"a")
+        self.assertEqual(
+            [str(each.destination) for each in self.association.asked], ["192.0.2.2:1", "192.0.2.1:2"]
+        )
+        self.assertEqual(len(self.flow._routes), module.DESTINATIONS)
+        self.assertEqual(len(self.flow._peers), module.DESTINATIONS)
+
+    def test_close(self) -> None:
+        """
+        Closed, it has no sockets and sends nothing.
+        """
+        port: Any = self.flow.listen("127.0.0.1", lambda octets, host, port: None)
+        self.flow.send(to("192.0.2.1:53"), b"a")
+        self.flow.close()
+        self.assertTrue(all(each.closed for each in self.network.sockets))
+        self.assertEqual((self.reactor.getReaders(), port.socket), ([], None))
+        self.flow.send(to("192.0.2.2:53"), b"a")
+        self.flow.close()
+        self.assertEqual((len(self.network.sent), len(self.network.sockets)), (1, 2))
+
+    def test_broken(self) -> None:
+        """
+        A socket that the reactor gives up is the association's end.
+        """
+        self.flow.send(to("192.0.2.1:53"), b"a")
+        (reader,) = self.reactor.getReaders()
+        reader.connectionLost(None)
+        self.assertTrue(self.association.isBroken)
+
+
+class AnswerTests(FlowCase):
+    """
+    What comes back.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have sent something.
+        """
+        FlowCase.setUp(self)
+        self.flow.send(to("192.0.2.1:53"), b"a")
+        self.flow.send(to("[2001:db8::1]:53"), b"a")
+        self.four, self.six = self.network.sockets
+
+    def test_delivered(self) -> None:
+        """
+        Answers are delivered with where they came from, and counted.
+        """
+        self.reactor.advance(5.0)
+        self.arrive(self.four, b"answer", "192.0.2.1", 53)
+        self.arrive(self.six, b"", "2001:db8::1", 53, 0, 0)
+        self.assertEqual(self.inbound.delivered, [("192.0.2.1", 53, b"answer"), ("2001:db8::1", 53, b"")])
+        self.assertEqual((self.flow.bytesDown, self.flow.active, self.flow.dropped), (6, 1005.0, {}))
+
+    def test_unasked(self) -> None:
+        """
+        What comes from an address or a port that nothing was sent to is dropped, and does
+        not keep the flow active.
+        """
+        self.reactor.advance(5.0)
+        for source in (("192.0.2.2", 53), ("192.0.2.1", 54), ("203.0.113.5", 53)):
+            self.arrive(self.four, b"x", *source)
+        self.assertEqual((self.inbound.delivered, self.flow.active), ([], 1000.0))
+        self.assertEqual(self.flow.dropped, {"that nobody had asked for": 3})
+
+    def test_full(self) -> None:
+        """
+        What the client's side can't take at once is dropped.
+        """
+        self.inbound.full = True
+        self.arrive(self.four, b"x", "192.0.2.1", 53)
+        self.assertEqual((self.flow.bytesDown, self.flow.dropped), (0, {"for which there was no room": 1}))
+
+    def test_forgotten(self) -> None:
+        """
+        Whoever has been sent nothing for a long time is forgotten.
+        """
+        for port in range(1000, 1000 + module.DESTINATIONS - 1):
+            self.flow.send(to(f"192.0.2.9:{port}"), b"a")
+        self.arrive(self.six, b"x", "2001:db8::1", 53, 0, 0)
+        self.arrive(self.four, b"x", "192.0.2.1", 53)
+        self.assertEqual(len(self.inbound.delivered), 1)
+
+
+class NameTests(FlowCase):
+    """
+    Datagrams to names.
+    """
+
+    def answer(self, *addresses: str, index: int = 0) -> None:
+        """
+        Answer both questions about a name.
+        """
+        for each in self.reactor.nameResolver.pending[2 * index : 2 * index + 2]:
+            each.answer(*addresses)
+
+    def test_held(self) -> None:
+        """
+        A name is looked up once, as an absolute one; what comes meanwhile waits and is sent
+        in order.
+        """
+        for payload in (b"a", b"", b"c"):
+            self.flow.send(to("a.example:53"), payload)
+        self.assertEqual([each.name for each in self.reactor.nameResolver.lookups], ["a.example."] * 2)
+        self.assertEqual(self.network.sent, [])
+        self.answer("192.0.2.1")
+        self.assertEqual(self.network.take(), [(("192.0.2.1", 53), each) for each in (b"a", b"", b"c")])
+        self.flow.send(to("a.example:53"), b"d")
+        self.assertEqual(self.network.take(), [(("192.0.2.1", 53), b"d")])
+        self.assertEqual((str(self.flow.target), self.flow.address), ("a.example:53", "192.0.2.1:53"))
+
+    def test_known(self) -> None:
+        """
+        A name that is known already is no reason to wait.
+        """
+        self.reactor.nameResolver.answers["a.example"] = ("192.0.2.1",)
+        self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual(self.network.take(), [(("192.0.2.1", 53), b"a")])
+
+    def test_order(self) -> None:
+        """
+        IPv4 comes before IPv6; what is closed, or what there is no way to, is passed over.
+        """
+        addresses = ("2001:db8::1", "192.0.2.1", "192.0.2.2", "192.0.2.3")
+        self.reactor.nameResolver.answers["a.example"] = addresses
+        self.closed.add("192.0.2.1")
+        self.flow.send(to("192.0.2.9:1"), b"")
+        self.network.sockets[0].failing["192.0.2.2"] = errno.EHOSTUNREACH
+        self.network.take()
+        for _ in range(2):
+            self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual(self.network.take(), [(("192.0.2.3", 53), b"a")] * 2)
+        self.assertEqual(self.kinds, [])
+
+    def test_manyAddresses(self) -> None:
+        """
+        Of a name with very many addresses only the first ones are considered.
+        """
+        addresses = [f"192.0.2.{each}" for each in range(1, 50)]
+        self.reactor.nameResolver.answers["a.example"] = addresses
+        self.closed.update(addresses[: module.ADDRESSES])
+        self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual(self.kinds, [("a.example:53", "destination_ip_prohibited")])
+
+    def test_noAddress(self) -> None:
+        """
+        A name without an address is refused, and asked for again after a while.
+        """
+        self.flow.send(to("a.example:53"), b"a")
+        self.answer()
+        self.assertEqual(self.kinds, [("a.example:53", "dns_error")])
+        self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual(self.flow.dropped, {"to destinations that were refused": 2})
+        self.reactor.advance(module.NO_ADDRESS_TTL)
+        self.flow.send(to("a.example:53"), b"a")
+        self.answer("192.0.2.1")
+        self.assertEqual(len(self.network.sent), 1)
+
+    def test_notAsked(self) -> None:
+        """
+        Where too many names are being looked up, in all of the proxy, that is why.
+        """
+        self.patch(module.Names, "lookup", failing(self.names))
+        self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual(self.kinds, [("a.example:53", "connection_limit_reached")])
+
+    def test_tooManyNames(self) -> None:
+        """
+        A flow has so many names looked up at once; others are dropped, and push out nothing
+        that is known.
+        """
+        self.flow.send(to("192.0.2.1:1"), b"a")
+        for number in range(module.PENDING + 500):
+            self.flow.send(to(f"n{number}.example:53"), b"a")
+        self.assertEqual(len(self.reactor.nameResolver.lookups), 2 * module.PENDING)
+        self.assertEqual(self.flow.dropped, {"to too many names at once": 500})
+        self.assertEqual(len(self.flow._routes), module.PENDING + 1)
+        self.answer("192.0.2.2")
+        self.flow.send(to("last.example:53"), b"a")
+        self.assertEqual(len(self.reactor.nameResolver.lookups), 2 * module.PENDING + 2)
+
+    def test_lostLookups(self) -> None:
+        """
+        Look-ups that are never answered do not keep others from theirs for ever; and an
+        answer that comes too late changes nothing.
+        """
+        for number in range(module.PENDING):
+            self.flow.send(to(f"n{number}.example:53"), b"a")
+        self.reactor.advance(module.VERDICT_TTL)
+        self.flow.send(to("last.example:53"), b"z")
+        self.assertEqual(self.flow.dropped, {"to names that were not found in time": module.PENDING})
+        for each in self.reactor.nameResolver.pending:
+            each.answer("192.0.2.1")
+        self.assertEqual(self.network.take(), [(("192.0.2.1", 53), b"z")])
+
+    def test_askedAgain(self) -> None:
+        """
+        So it is with a single name.
+        """
+        self.flow.send(to("a.example:53"), b"a")
+        self.reactor.advance(module.VERDICT_TTL)
+        self.flow.send(to("a.example:53"), b"b")
+        self.assertEqual(self.flow.dropped, {"to names that were not found in time": 1})
+        self.answer("192.0.2.1")
+        self.assertEqual(self.network.take(), [(("192.0.2.1", 53), b"b")])
+
+    def test_heldBound(self) -> None:
+        """
+        What waits for names is bounded, in number and in octets.
+        """
+        for _ in range(module.HELD_DATAGRAMS + 3):
+            self.flow.send(to("a.example:53"), b"")
+        self.assertEqual(self.flow.dropped, {"that came while names were looked up": 3})
+        self.answer("192.0.2.1")
+        self.assertEqual(len(self.network.take()), module.HELD_DATAGRAMS)
+        self.flow.send(to("b.example:53"), bytes(65507))
+        self.flow.send(to("c.example:53"), bytes(module.HELD_OCTETS - 65507))
+        self.flow.send(to("c.example:53"), b"x")
+        self.assertEqual(self.flow.dropped["that came while names were looked up"], 4)
+        self.answer("192.0.2.1")
+        self.flow.send(to("c.example:53"), b"x")
+        self.answer("192.0.2.1")
+        self.assertEqual(len(self.network.take()), 3)
+        self.assertEqual((self.flow._held, self.flow._heldOctets, self.flow._pending), (0, 0, {}))
+
+    def test_closed(self) -> None:
+        """
+        Closed, it waits for no names.
+        """
+        self.flow.send(to("a.example:53"), b"a")
+        self.flow.close()
+        self.answer("192.0.2.1")
+        self.assertEqual((self.network.sockets, self.kinds), ([], []))
+        self.assertEqual(self.flow.dropped, {"to names that were not found in time": 1})
+
+
+def failing(names: Names) -> Any:
+    """
+    A C{lookup} that has no room for another question.
+    """
+    from twisted.internet.defer import fail
+
+    from connectproxy.names import TooManyLookups
+
+    def lookup(self: Names, name: str, version: int) -> Any:
+        assert self is names
+        return fail(TooManyLookups("512 look-ups are under way"))
+
+    return lookup
