@@ -70,9 +70,11 @@ class Form:
     What the forms have in common.
 
     @ivar words: what is accepted, for the documentation and for hints.
+    @ivar secret: no message may repeat the value.
     """
 
     words: str
+    secret = False
 
     def fromTexts(self, texts: Sequence[str]) -> Any:
         """
@@ -189,13 +191,23 @@ class Name(Form):
     9651 section 3.3.4), in C{Via} as a pseudonym (RFC 9110 section 7.6.3).
     """
 
-    words = "a word of letters, digits, '.', '-' and '_' that begins with a letter, at most 64 long"
     _word = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+
+    def __init__(self, empty: str = "") -> None:
+        """
+        @param empty: what the empty string means; without it, nothing.
+        """
+        self._empty = bool(empty)
+        self.words = "a word of letters, digits, '.', '-' and '_' that begins with a letter, at most 64 long"
+        if empty:
+            self.words += f', or "" for {empty}'
 
     def fromTOML(self, value: Any) -> str:
         """
         Read a word.
         """
+        if value == "" and self._empty:
+            return ""
         if not isinstance(value, str) or not self._word.fullmatch(value):
             raise Unfit((f"{shown(value)} is not a name", f"give {self.words}"))
         return value

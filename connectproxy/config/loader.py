@@ -19,6 +19,7 @@ from connectproxy.config.endpoint import Endpoint, Listener
 from connectproxy.config.forms import Unfit, shown
 from connectproxy.config.places import Path, Places
 from connectproxy.config.schema import LISTEN, SCHEMA, Setting
+from connectproxy.config.together import disagreements, isGuarded, settled
 
 __all__ = ["Config", "ConfigurationError", "Problem", "configure", "load"]
 
@@ -233,14 +234,15 @@ class _Reading:
                 values |= self._table((table,), self._tables.get(table, {}), settings, self._given)
         listeners = self._listeners()
         for listener, local in listeners:
-            if not local and not values["proxy.open"]:
+            if not local and not values["proxy.open"] and not isGuarded(listener.options, values):
                 self._complain(
                     "proxy.open",
                     listener.where,
                     f"{listener.endpoint} can be reached from other machines, and nobody is asked who they"
                     " are: whoever reaches it could use the proxy, for anything (an open proxy)",
-                    "listen on 127.0.0.1, on [::1] or on a unix: socket, or if something else keeps strangers"
-                    " away, say --open (in the file: open = true below [proxy])",
+                    "listen on 127.0.0.1, on [::1] or on a unix: socket, or ask for a password (--auth) or for"
+                    " certificates (client_certificates); or if something else keeps strangers away, say"
+                    " --open (in the file: open = true below [proxy])",
                 )
         if self._problems:
             raise ConfigurationError(self._problems)
@@ -257,7 +259,8 @@ class _Reading:
         """
         if not isinstance(said, Mapping):
             header = f"[[{path[0]}]]" if path[0] == LISTEN else f"[{path[0]}]"
-            message = f"{path[0]} is {shown(said)} and not a table"
+            value = "a value" if any(setting.form.secret for setting in settings.values()) else shown(said)
+            message = f"{path[0]} is {value} and not a table"
             self._complain(str(path[0]), self._place(path), message, f"write it as {header}")
             said = {}
         for name in said:
@@ -308,7 +311,22 @@ class _Reading:
             ]
         elif tables is None:
             listeners = [self._listener((LISTEN,), {}, self._given, "the default")]
+        else:
+            self._idle()
         return listeners
+
+    def _idle(self) -> None:
+        """
+        Complain of options for listeners where all listeners are the file's.
+        """
+        for name, setting in _TABLES[LISTEN].items():
+            if setting.key in self._given:
+                self._complain(
+                    setting.key,
+                    f"--{setting.option}",
+                    "is for listeners that are given as options, and all are in the file",
+                    f"write {name} in its [[{LISTEN}]] tables, or add --listen",
+                )
 
     def _listener(self, path: Path, said: Any, given: Mapping[str, Any], where: str) -> tuple[Listener, bool]:
         """
@@ -317,7 +335,11 @@ class _Reading:
         values = self._table(path, said, _TABLES[LISTEN], given)
         endpoint: Endpoint = values.pop(f"{LISTEN}.endpoint")
         others = {key.partition(".")[2]: value for key, value in values.items()}
-        return Listener(endpoint.text, MappingProxyType(others), where), endpoint.local
+        for name, message, advice in disagreements(endpoint.text, others):
+            setting = _TABLES[LISTEN][name]
+            place = f"--{setting.option}" if setting.key in given else self._place((*path, name))
+            self._complain(setting.key, place, message, advice)
+        return Listener(endpoint.text, MappingProxyType(settled(others)), where), endpoint.local
 
     def _try(
         self, setting: Setting, place: str, read: Callable[[Any], Any], said: Any, otherwise: Any

@@ -22,6 +22,8 @@ from connectproxy.config.forms import (
     PortList,
     Seconds,
 )
+from connectproxy.config.secret import UserPassword
+from connectproxy.config.words import Choice, Choices, File, FileList
 
 __all__ = ["LISTEN", "SCHEMA", "Setting"]
 
@@ -71,12 +73,53 @@ SCHEMA = (
         repeatable=True,
     ),
     Setting(
+        "listen.protocols", "", ["http/1.1", "h2", "socks5", "socks4"],
+        Choices("http/1.1", "h2", "socks5", "socks4"), "",
+        "the protocols that are spoken there",
+    ),
+    Setting(
+        "listen.tls_certificate", "tls-certificate", [], FileList(), "FILE",
+        "certificate to speak TLS with, followed by those that lead to its CA (PEM);"
+        " of several, a client's server name picks one",
+        repeatable=True,
+    ),
+    Setting(
+        "listen.tls_key", "tls-key", [], FileList(), "FILE",
+        "private key (PEM) of each certificate, in the same order; not needed where it is in the certificate's file",
+        repeatable=True,
+    ),
+    Setting(
+        "listen.require_tls", "", False, Flag(), "",
+        "close what comes without TLS; always so where client certificates are required",
+    ),
+    Setting(
+        "listen.client_certificates", "", "none", Choice("none", "optional", "required"), "",
+        "whether clients are asked for a certificate within TLS, or have to have one",
+    ),
+    Setting(
+        "listen.client_ca", "", "", File(), "",
+        "certificates (PEM) of those who may have signed a client's",
+    ),
+    Setting(
+        "listen.proxy_protocol_from", "proxy-protocol-from", [], NetworkList(), "CIDR",
+        "load balancers and proxies that must begin each connection with a PROXY protocol header",
+        repeatable=True,
+    ),
+    Setting(
         "proxy.name", "", "connectproxy", Name(), "",
         "what the proxy calls itself in the Proxy-Status field of its answers",
     ),
     Setting(
+        "proxy.via", "", "", Name("the proxy's name with a random suffix"), "",
+        "what the proxy calls itself in the Via field of what it forwards, by which it knows its own requests again",
+    ),
+    Setting(
         "proxy.open", "open", False, Flag(), "",
         "allow listening where others than this machine could connect, though nobody is asked who they are",
+    ),
+    Setting(
+        "auth.basic", "auth", "", UserPassword(), "USER:PASSWORD|@FILE",
+        "the name and password that every client has to give, by HTTP Basic or SOCKS; without it nobody is asked",
     ),
     Setting(
         "allow.ports", "allow-ports", [443, 80], PortList(), "PORTS",
@@ -96,8 +139,20 @@ SCHEMA = (
         "how long a client may take for the head of its request",
     ),
     Setting(
+        "timeouts.handshake", "", 10, Seconds(0.1, 3600), "",
+        "how long a client may take for its TLS handshake, and for a PROXY protocol header",
+    ),
+    Setting(
         "timeouts.connect", "connect-timeout", 10, Seconds(0.1, 3600), "SECONDS",
         "how long looking up and connecting to a destination may take, over all of its addresses",
+    ),
+    Setting(
+        "timeouts.response", "", 120, Seconds(0.1, _WEEK), "",
+        "how long an origin may take to begin its answer to a forwarded request",
+    ),
+    Setting(
+        "timeouts.keep_alive", "", 60, Seconds(0.1, _WEEK), "",
+        "how long a client's connection is kept while it asks for nothing",
     ),
     Setting(
         "timeouts.idle", "idle-timeout", 3600, Seconds(0.1, _WEEK), "SECONDS",
@@ -122,6 +177,26 @@ SCHEMA = (
     Setting(
         "limits.tunnels", "max-tunnels", 0, Count(1, 1_000_000, "as many as there are descriptors for"), "NUMBER",
         "how many tunnels there may be at once",
+    ),
+    Setting(
+        "limits.tunnels_per_client", "", 0, Count(1, 1_000_000, "no limit but that of all"), "",
+        "how many tunnels one user may have at once, or one address where nobody is asked",
+    ),
+    Setting(
+        "limits.streams", "", 256, Count(1, 10_000), "",
+        "how many streams an HTTP/2 connection may have open at once",
+    ),
+    Setting(
+        "limits.udp_associations", "", 1000, Count(1, 1_000_000), "",
+        "how many UDP associations of SOCKS 5 there may be at once",
+    ),
+    Setting(
+        "socks.udp", "", True, Flag(), "",
+        "serve UDP ASSOCIATE of SOCKS 5",
+    ),
+    Setting(
+        "upstream.proxy_protocol", "send-proxy-protocol", "none", Choice("none", "v1", "v2"), "none|v1|v2",
+        "the PROXY protocol header that is sent to an origin before anything else",
     ),
     Setting(
         "relay.splice", "", True, Flag(), "",

@@ -259,6 +259,16 @@ class NameTests(SynchronousTestCase):
         for name in ("", "1x", "a b", 'a"', "a\r\nb", "a\n", "\xe9", "a:1", "x" * 65, 5, True):
             self.assertRaises(Unfit, Name().fromTOML, name)
 
+    def test_empty(self) -> None:
+        """
+        Where it stands for something, the words say for what.
+        """
+        form = Name("a made-up one")
+        self.assertEqual((form.fromTOML(""), form.fromTOML("proxy")), ("", "proxy"))
+        self.assertTrue(form.words.endswith(', or "" for a made-up one'))
+        self.assertRaises(Unfit, form.fromTOML, " ")
+        self.assertRaises(Unfit, Name().fromTOML, "")
+
 
 class AccessLogTests(SynchronousTestCase):
     """

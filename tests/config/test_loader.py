@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.address import Networks
 from connectproxy.config import loader
+from connectproxy.config.endpoint import Listener
 from connectproxy.config.forms import Count, Flag, Name
 from connectproxy.config.loader import Config, ConfigurationError, Problem, configure, load
 from connectproxy.config.schema import SCHEMA, Setting
@@ -151,11 +152,11 @@ class FileTests(LoadCase):
             [
                 'F:2 idle: there is no key "idle" here; it belongs below [timeouts]',
                 'F:3 colour: there is no key "colour" here;'
-                " here can be listen, proxy, allow, access_log, timeouts, limits, relay",
+                " here can be listen, proxy, auth, allow, access_log, timeouts, limits, socks, upstream, relay",
                 'F:5 [timeouts] idel: there is no key "idel" here; do you mean idle?',
                 'F:6 [timeouts] tunnels: there is no key "tunnels" here; it belongs below [limits]',
-                'F:7 [timeouts] colour: there is no key "colour" here;'
-                " here can be head, connect, idle, half_open, lifetime, drain, linger",
+                'F:7 [timeouts] colour: there is no key "colour" here; here can be head, handshake, connect,'
+                " response, keep_alive, idle, half_open, lifetime, drain, linger",
                 'F:8 [timeouts] endpoint: there is no key "endpoint" here; it belongs below [[listen]]',
             ],
         )
@@ -199,7 +200,8 @@ class FileTests(LoadCase):
             ),
             (
                 '[[listen]]\nendpoint = "8080"\n[[listen]]\nendpoint = "8081"\nport = 1',
-                'F:5 [[listen]] port: there is no key "port" here; here can be endpoint',
+                'F:5 [[listen]] port: there is no key "port" here; here can be endpoint, protocols,'
+                " tls_certificate, tls_key, require_tls, client_certificates, client_ca, proxy_protocol_from",
             ),
         ):
             self.assertEqual(self.problems(text), [expected])
@@ -381,7 +383,15 @@ class OpenTests(LoadCase):
         self.assertTrue(
             problem.startswith("--listen: tcp:8080:interface=0.0.0.0:backlog=1024 can be"), problem
         )
-        for part in ("open proxy", "127.0.0.1", "unix:", "--open", "[proxy]"):
+        for part in (
+            "open proxy",
+            "127.0.0.1",
+            "unix:",
+            "--auth",
+            "client_certificates",
+            "--open",
+            "[proxy]",
+        ):
             self.assertIn(part, problem)
         (problem,) = self.problems('\n[[listen]]\nendpoint = "tcp:8080"\n')
         self.assertTrue(problem.startswith("F:2 [[listen]]: tcp:8080:backlog=1024 can be"), problem)
@@ -392,6 +402,27 @@ class OpenTests(LoadCase):
         """
         load(None, {"listen": ("tcp:8080",), "open": True})
         load(self.write('[proxy]\nopen = true\n[[listen]]\nendpoint = "[::]:8080"\n'))
+
+    def test_whereClientsAreAsked(self) -> None:
+        """
+        A password that every client has to give is enough, and so is a certificate that
+        it has to have; one that it may have is not, and it counts for its listener only.
+        """
+        load(None, {"listen": ("tcp:8080",), "auth": "me:secret"})
+        asking = """
+            [[listen]]
+            endpoint = "tcp:8080"
+            tls_certificate = "proxy.pem"
+            client_ca = "ca.pem"
+            client_certificates = "required"
+            """
+        load(self.write(asking))
+        for text, line in (
+            (asking.replace("required", "optional"), 2),
+            (f'{asking}[[listen]]\nendpoint = "tcp:8081"\n', 7),
+        ):
+            (problem,) = self.problems(text)
+            self.assertTrue(problem.startswith(f"F:{line} [[listen]]: tcp:808"), problem)
 
     def test_onlyListenersInForce(self) -> None:
         """
@@ -510,13 +541,19 @@ class LaterKeysTests(LoadCase):
         added = (tables["listen"]["colour"], tables["listen"]["roof"])
         self.patch(loader, "SCHEMA", (*loader.SCHEMA, *added))
 
+    def added(self, listener: Listener) -> dict[str, Any]:
+        """
+        What a listener has of these keys.
+        """
+        return {name: listener.options[name] for name in ("colour", "doors", "roof")}
+
     def test_reachTheListener(self) -> None:
         """
         With their defaults; they are no settings of the whole.
         """
         config = configure(listen=[{"endpoint": 1, "doors": 3}, {"endpoint": 2, "colour": "blue"}])
         self.assertEqual(
-            [dict(each.options) for each in config.listeners],
+            [self.added(each) for each in config.listeners],
             [{"colour": "red", "doors": 3, "roof": False}, {"colour": "blue", "doors": 1, "roof": False}],
         )
         self.assertNotIn("listen.colour", config)
@@ -527,8 +564,19 @@ class LaterKeysTests(LoadCase):
         """
         config = load(None, {"listen": ("1", "2"), "colour": "blue", "roof": True})
         expected = {"colour": "blue", "doors": 1, "roof": True}
-        self.assertEqual([dict(each.options) for each in config.listeners], [expected, expected])
+        self.assertEqual([self.added(each) for each in config.listeners], [expected, expected])
         self.assertEqual(dict(load(None, {"colour": "blue"}).listeners[0].options)["colour"], "blue")
+
+    def test_optionsWithoutAListenerOfTheirs(self) -> None:
+        """
+        Where all listeners are the file's, such an option would have no effect.
+        """
+        path = self.write("[[listen]]\nendpoint = 1\n")
+        (problem,) = self.problems("[[listen]]\nendpoint = 1\n", {"colour": "blue"})
+        self.assertTrue(problem.startswith("--colour: is for listeners that are given as options"), problem)
+        self.assertIn("colour in its [[listen]] tables", problem)
+        config = load(path, {"listen": "2", "colour": "blue"})
+        self.assertEqual(config.listeners[0].options["colour"], "blue")
 
     def test_complainedOfOnce(self) -> None:
         """

@@ -1,0 +1,30 @@
+"""
+TLS between clients and the proxy.
+
+  - L{connectproxy.tls.files} reads certificates and keys;
+  - L{connectproxy.tls.context} makes contexts of them, anew when they change;
+  - L{connectproxy.tls.transport} puts TLS onto a connected transport;
+  - L{connectproxy.tls.identity} tells who a client is by its certificate;
+  - L{connectproxy.tls.failure} tells why a handshake failed;
+  - L{connectproxy.tls.watch} notices certificates that were renewed.
+"""
+
+from __future__ import annotations
+
+from connectproxy.tls.context import ServerTLS, TLSOptions
+from connectproxy.tls.failure import handshakeFailure
+from connectproxy.tls.identity import ClientCertificate, clientIdentity
+from connectproxy.tls.transport import TLSTransport, Truncated, secure
+from connectproxy.tls.watch import CertificateWatch
+
+__all__ = [
+    "CertificateWatch",
+    "ClientCertificate",
+    "ServerTLS",
+    "TLSOptions",
+    "TLSTransport",
+    "Truncated",
+    "clientIdentity",
+    "handshakeFailure",
+    "secure",
+]

@@ -1,0 +1,400 @@
+"""
+TLS on a connected transport.
+
+L{TLSTransport} does what L{twisted.protocols.tls.TLSMemoryBIOProtocol} does, for a
+server's side and for bulk.  That one encrypts and writes record by record, 16 KiB at most,
+through a layer that waits for the next turn of the reactor, and delivers record by record;
+here all records of a read are delivered together, and all records of a write go to the
+kernel together, at once where it takes them.
+
+The end of a stream (RFC 8446 section 6.1): closing sends a close_notify and a FIN, then
+waits for the peer to close, so that no reset takes away what it has not read yet; whoever
+closes keeps a deadline.  A peer's close_notify ends both directions, after what has been
+written to it is sent: there is no half-close.  A FIN without a close_notify is
+L{Truncated}.
+
+Left out: a client's side, renegotiation (OpenSSL is told to refuse it), early data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    INegotiated,
+    IOpenSSLServerConnectionCreator,
+    IProtocol,
+    IPushProducer,
+    ISystemHandle,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from connectproxy.leg import adopt
+from connectproxy.sockets import writeNow
+
+__all__ = ["TLSTransport", "Truncated", "secure"]
+
+_RECORD = 1 << 14
+"""Octets in a record, at most (RFC 8446 section 5.1)."""
+
+_CHUNK = 1 << 18
+"""Octets that are encrypted before they are written out."""
+
+_OVERHEAD = 64
+"""Octets that a record has besides its content: TLS 1.2 and 1.3 have 22 to 29."""
+
+_FLIGHT = 1 << 14
+"""Octets of a handshake or an alert that are read out at once."""
+
+
+class Truncated(ConnectionDone):
+    """The peer closed without a close_notify: what it sent may not be all."""
+
+
+@implementer(INegotiated, IPushProducer, ISystemHandle)
+class TLSTransport(Protocol):
+    """
+    The server's side of a TLS connection: a protocol to the transport below, a transport to
+    the protocol within.
+
+    @ivar wrappedProtocol: the protocol within.  If it provides L{IHandshakeListener} it is
+        told when the handshake is complete; what it writes before that is kept until then.
+        What ends a handshake it is told as the reason of C{connectionLost}.
+    @ivar negotiatedProtocol: what ALPN chose; L{None} before, and where it did not.
+    @ivar disconnecting: it is being closed.
+    """
+
+    transport: Any
+    negotiatedProtocol: bytes | None = None
+    disconnecting = False
+    _connection: Any = None
+    _established = False
+    _finished = False
+    _producer: tuple[Any, bool] | None = None
+    _reason: Failure | None = None
+
+    def __init__(self, creator: IOpenSSLServerConnectionCreator, wrapped: IProtocol) -> None:
+        """
+        @param creator: makes the OpenSSL connection; see L{connectproxy.tls.ServerTLS}.
+        @param wrapped: the protocol within.
+        """
+        self._creator: Any = creator  # Twisted says that it wants a transport of its own
+        self.wrappedProtocol: Any = wrapped
+        self._pending: list[bytes] = []
+
+    def connectionMade(self) -> None:
+        """
+        The transport is connected: the handshake can begin.
+        """
+        self._connection = self._creator.serverConnectionForTLS(self)
+        self.wrappedProtocol.makeConnection(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Go on with the handshake, or decrypt and deliver all of it together.
+        """
+        if self._finished:
+            return  # it is thrown away until the peer closes
+        self._connection.bio_write(data)
+        if self._established or self._shake():
+            self._deliver()
+
+    def _shake(self) -> bool:
+        """
+        Go on with the handshake.
+
+        @return: it is complete, and the connection is still up.
+        """
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            self._flush(_FLIGHT)
+            return False
+        except SSL.Error:
+            self._fail(Failure())
+            return False
+        self._established = True
+        self.negotiatedProtocol = self._connection.get_alpn_proto_negotiated() or None
+        self._flush(_FLIGHT)
+        pending, self._pending = self._pending, []
+        if pending:
+            self._encrypt(b"".join(pending))
+        producer = self._producer
+        if IHandshakeListener.providedBy(self.wrappedProtocol):
+            self.wrappedProtocol.handshakeCompleted()
+        # One that is registered by now has gone straight to the transport.
+        if producer is not None and producer is self._producer and not self._finished:
+            self.transport.registerProducer(*producer)
+            if pending and producer[1]:
+                producer[0].resumeProducing()
+        elif self.disconnecting and not self._finished:
+            self._finish()
+        return not self._finished
+
+    def _deliver(self) -> None:
+        """
+        Deliver what can be decrypted by now.
+        """
+        recv = self._connection.recv
+        pieces: list[bytes] = []
+        failure = None
+        ended = False
+        try:
+            while True:
+                pieces.append(recv(_RECORD))
+        except SSL.WantReadError:
+            if not pieces:
+                self._flush(_FLIGHT)  # it may have been a message of TLS that wants an answer
+        except SSL.ZeroReturnError:
+            ended = True
+        except SSL.Error:
+            failure = Failure()
+        if pieces:
+            self.wrappedProtocol.dataReceived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if ended and not self._finished:
+            self._reason = connectionDone
+            self._finish(closed=True)
+        elif failure is not None and not self._finished:
+            self._fail(failure)
+
+    def _fail(self, failure: Failure) -> None:
+        """
+        TLS cannot go on: let the peer know why, and close.
+        """
+        self._reason = failure
+        self._flush(_FLIGHT)
+        self._release()
+        self.transport.loseConnection()
+
+    def _finish(self, *, closed: bool = False) -> None:
+        """
+        Send a close_notify, then the FIN.
+
+        @param closed: the peer has sent its own.
+        """
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            pass  # it is closed in any case
+        self._flush(_FLIGHT)
+        self._release()
+        if closed:
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
+            self.transport.resumeProducing()
+
+    def _release(self) -> None:
+        """
+        Nothing is going to be read or written any more.  The producer goes first: a
+        transport that waits for a paused one would never close.
+        """
+        self._finished = True
+        self.unregisterProducer()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The transport is closed.
+        """
+        if self._reason is not None:
+            reason = self._reason
+        elif reason.check(ConnectionDone) and not self._finished:
+            reason = Failure(Truncated() if self._established else ConnectionLost())
+        self.connected = 0
+        self._finished = True
+        self._producer = self._connection = None
+        self._pending.clear()
+        self.wrappedProtocol.connectionLost(reason)
+
+    def write(self, data: bytes) -> None:
+        """
+        Encrypt and send.  After L{loseConnection} only what a producer writes counts, until
+        it is unregistered.
+        """
+        if self._finished or (self.disconnecting and self._producer is None) or not data:
+            return
+        if self._established:
+            self._encrypt(data)
+        else:
+            self._pending.append(data)
+            if self._producer is not None and self._producer[1]:
+                self._producer[0].pauseProducing()
+
+    def writeSequence(self, data: Any) -> None:
+        """
+        Encrypt and send several pieces as one.
+        """
+        self.write(b"".join(data))
+
+    def _encrypt(self, octets: bytes) -> None:
+        """
+        Encrypt, and hand the records to the transport.
+        """
+        send = self._connection.send
+        size = len(octets)
+        done = 0
+        try:
+            if size <= _CHUNK:
+                done = send(octets)
+                self._flush(done + _OVERHEAD * (2 + done // _RECORD))
+            while done < size and not self._finished:
+                sent = send(octets[done : done + _CHUNK])
+                self._flush(sent + _OVERHEAD * (2 + sent // _RECORD))
+                done += sent
+        except SSL.Error:
+            self._fail(Failure())
+
+    def _flush(self, size: int) -> None:
+        """
+        Hand over what OpenSSL wants to be sent.
+
+        @param size: how many octets that is, at most, or nearly.
+        """
+        transport = self.transport
+        try:
+            while True:
+                octets = self._connection.bio_read(size)
+                if self._producer is None or self._producer[1]:
+                    writeNow(transport, octets)
+                else:
+                    transport.write(octets)  # which asks a pull producer for more when it is done
+                if len(octets) < size:
+                    break
+        except SSL.WantReadError:
+            pass  # that was all
+
+    def loseConnection(self) -> None:
+        """
+        Close as soon as everything is written; see the module.  Before the handshake is
+        complete there is nobody to be polite to, unless something is to be written.
+        """
+        if self.disconnecting or not self.connected:
+            return
+        self.disconnecting = True
+        if not self._established:
+            if not self._pending:
+                self.abortConnection()
+        elif self._producer is None and not self._finished:
+            self._finish()
+
+    def loseWriteConnection(self) -> None:
+        """
+        The same as L{loseConnection}: there is no half-close.
+        """
+        self.loseConnection()
+
+    def abortConnection(self) -> None:
+        """
+        Close at once, by a reset.
+        """
+        if self.connected:
+            self.disconnecting = True
+            self._release()
+            self.transport.abortConnection()
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        The transport below tells the producer when it has enough.
+
+        @raise RuntimeError: there is one already.
+        """
+        if self._producer is not None:
+            raise RuntimeError(f"Cannot register producer {producer}: there is {self._producer[0]}")
+        if self._finished:
+            producer.stopProducing()
+            return
+        self._producer = (producer, streaming)
+        if self._established:
+            self.transport.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """
+        There will be no more of the producer's.
+        """
+        if self._producer is not None:
+            self._producer = None
+            if self._established:
+                self.transport.unregisterProducer()
+            if self.disconnecting and self._established and not self._finished:
+                self._finish()
+
+    def pauseProducing(self) -> None:
+        """
+        Deliver no more for now.
+        """
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Deliver again.
+        """
+        self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """
+        Deliver no more ever.
+        """
+        self.loseConnection()
+
+    def getHandle(self) -> Any:
+        """
+        The OpenSSL connection; L{None} once the transport is closed.
+        """
+        return self._connection
+
+    def getPeerCertificate(self) -> Any:
+        """
+        The client's certificate, as OpenSSL has it, or L{None}.
+        """
+        return None if self._connection is None else self._connection.get_peer_certificate()
+
+    def fileno(self) -> int:
+        """The descriptor of the socket below."""
+        number: int = self.transport.fileno()
+        return number
+
+    def getHost(self) -> Any:
+        """This end's address."""
+        return self.transport.getHost()
+
+    def getPeer(self) -> Any:
+        """The other end's address."""
+        return self.transport.getPeer()
+
+    def getTcpNoDelay(self) -> Any:
+        """See L{twisted.internet.interfaces.ITCPTransport.getTcpNoDelay}."""
+        return self.transport.getTcpNoDelay()
+
+    def setTcpNoDelay(self, enabled: Any) -> None:
+        """See L{twisted.internet.interfaces.ITCPTransport.setTcpNoDelay}."""
+        self.transport.setTcpNoDelay(enabled)
+
+    def getTcpKeepAlive(self) -> Any:
+        """See L{twisted.internet.interfaces.ITCPTransport.getTcpKeepAlive}."""
+        return self.transport.getTcpKeepAlive()
+
+    def setTcpKeepAlive(self, enabled: Any) -> None:
+        """See L{twisted.internet.interfaces.ITCPTransport.setTcpKeepAlive}."""
+        self.transport.setTcpKeepAlive(enabled)
+
+
+def secure(
+    transport: Any, creator: IOpenSSLServerConnectionCreator, wrapped: IProtocol, first: bytes = b""
+) -> TLSTransport:
+    """
+    Put TLS onto a connected transport.
+
+    @param creator: see L{TLSTransport}.
+    @param wrapped: the protocol within; it is connected when this returns.
+    @param first: the beginning of the handshake that has been read already.
+    """
+    secured = TLSTransport(creator, wrapped)
+    adopt(transport, secured)
+    if first:
+        secured.dataReceived(first)
+    return secured
