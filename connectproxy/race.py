@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from connectproxy.errors import Refusal, Refused
 from connectproxy.interfaces import Attempt, Established, IPAddress, TunnelRequest, Verdict
 from connectproxy.leg import adopt
-from connectproxy.sockets import EXHAUSTED
+from connectproxy.sockets import EXHAUSTED, writeNow
 
 __all__ = ["ATTEMPT_DELAY", "Race", "failureKind"]
 
@@ -108,6 +108,8 @@ class _Runner(ClientFactory):
         """
         race = self.race
         transport.setTcpNoDelay(True)
+        if race.introduce is not None:
+            writeNow(transport, race.introduce(race.request, self.host))
         protocol: Any = race.factory.buildProtocol(self.peer)
         adopt(transport, protocol)
         race.won(self, protocol)
@@ -159,6 +161,7 @@ class Race:
 
     @ivar done: it has been won, lost or stopped.
     @ivar resolved: when the first addresses came, in seconds of the clock.
+    @ivar request: what the client asks for.
     """
 
     def __init__(
@@ -169,6 +172,7 @@ class Race:
         judge: Callable[[TunnelRequest, IPAddress], Verdict | None],
         result: Deferred[Established],
         connectTCP: Any = None,
+        introduce: Callable[[TunnelRequest, str], bytes] | None = None,
     ) -> None:
         """
         @param reactor: provides the time, and C{connectTCP}.
@@ -176,13 +180,16 @@ class Race:
         @param judge: gives the denial of an address, or L{None}.
         @param result: fires with L{Established} or fails with L{Refused}.
         @param connectTCP: stands in for the reactor's.
+        @param introduce: gives the octets that go before all others on the
+            connection that wins, from the request and the address dialled.
         """
         self.reactor = reactor
         self.connectTCP = connectTCP or reactor.connectTCP
         self.factory = factory
         self.done = False
         self.resolved = 0.0
-        self._request = request
+        self.introduce = introduce
+        self.request = request
         self._judge = judge
         self._result = result
         self._waiting: dict[int, deque[IPAddress]] = {6: deque(), 4: deque()}
@@ -225,7 +232,7 @@ class Race:
             if address is None:
                 break
             try:
-                denial = self._judge(self._request, address)
+                denial = self._judge(self.request, address)
                 if denial is None:
                     self._dial(address)
                     return
@@ -243,7 +250,7 @@ class Race:
         A connection is made and handed over.
         """
         host = winner.host
-        port = self._request.destination.port
+        port = self.request.destination.port
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         established = Established(protocol, address, self.tried(), self.resolved)
         winner.race = winner.connector = None  # the transport keeps its factory; that is all it keeps
@@ -294,7 +301,7 @@ class Race:
         runner = _Runner(self, address)
         self._runners.append(runner)
         self._tried.append(runner)
-        port = self._request.destination.port
+        port = self.request.destination.port
         # No timeout here: whoever keeps the deadline of the whole cancels.
         runner.connector = self.connectTCP(runner.host, port, runner, timeout=None)
         if self._waiting[4] or self._waiting[6]:
@@ -304,7 +311,7 @@ class Race:
         """
         Why there is no connection.
         """
-        destination = self._request.destination
+        destination = self.request.destination
         results = {each.result for each in self._runners}
         for kind, words in _WORDS.items():
             if kind in results:
@@ -318,7 +325,7 @@ class Race:
         """
         Why there is no connection yet.
         """
-        destination = self._request.destination
+        destination = self.request.destination
         if all(each.result for each in self._runners):  # nothing is under way but a look-up
             return Refusal("dns_timeout", f"the look-up of {destination.host} took too long")
         return Refusal("connection_timeout", f"{destination} {_WORDS['connection_timeout']}")

@@ -17,10 +17,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from connectproxy.auth import OneUser
 from connectproxy.call import showAddress
-from connectproxy.config import Config
+from connectproxy.config import Config, Listener
+from connectproxy.datagrams import DirectDatagrams
 from connectproxy.discovery import kinds
-from connectproxy.interfaces import IListenerKind, IRelay, IRuleKind, IUpstreamKind
+from connectproxy.interfaces import IAuthenticator, IListenerKind, IRelay, IRuleKind, IUpstreamKind
 from connectproxy.ledger import AccessFile, Ledger
 from connectproxy.limits import Admission
 from connectproxy.names import Names
@@ -29,6 +31,7 @@ from connectproxy.policy import Policy
 from connectproxy.relay import Timeouts, WiredRelay
 from connectproxy.splice import SpliceRelay
 from connectproxy.switchboard import Switchboard
+from connectproxy.tls import CertificateWatch, ServerTLS
 from connectproxy.wheel import Wheel
 
 __all__ = ["ListenFailed", "ProxyService"]
@@ -65,6 +68,8 @@ class ProxyService(Service):
         self._ports: list[Any] = []
         self._switchboard: Switchboard | None = None
         self._stopping: list[Deferred[None]] = []
+        self._certificates: list[ServerTLS] = []
+        self._watch: CertificateWatch | None = None
 
     def privilegedStartService(self) -> None:
         """
@@ -115,9 +120,20 @@ class ProxyService(Service):
             for name, kind in kinds("connectproxy.upstreams", IUpstreamKind).items()
         }
         self._relays = self._makeRelays()
-        self._admission = Admission(self._wheel, config["limits.tunnels"])
+        self._admission = Admission(
+            self._wheel, config["limits.tunnels"], perClient=config["limits.tunnels_per_client"]
+        )
         self._switchboard = Switchboard(
-            reactor, self._wheel, policy, upstreams, self._relays, self._ledger, self._admission, config
+            reactor,
+            self._wheel,
+            policy,
+            upstreams,
+            self._relays,
+            self._ledger,
+            self._admission,
+            config,
+            authenticator=self._makeAuthenticator(),
+            datagrams=DirectDatagrams(reactor, policy.decideAddress, names),
         )
         self._listen(self._switchboard)
 
@@ -145,37 +161,48 @@ class ProxyService(Service):
         relays.append(WiredRelay(reactor, self._wheel, timeouts))
         return relays
 
+    def _makeAuthenticator(self) -> IAuthenticator | None:
+        """
+        What knows the users, if anybody is asked.
+        """
+        pair = self.config["auth.basic"]
+        return OneUser(*pair.partition(":")[::2]) if pair else None
+
     def _listen(self, switchboard: Switchboard) -> None:
         """
         Open every endpoint.  Those that take their time (few do) are logged when
         they are ready, or when they fail.
         """
-        kind = kinds("connectproxy.listeners", IListenerKind)["http"]
+        kind = kinds("connectproxy.listeners", IListenerKind)["auto"]
         problems: list[str] = []
         starting = True
 
-        def listening(port: Any, endpoint: str) -> None:
+        def listen(listener: Listener) -> Any:
+            options = kind.parseOptions(listener.options, listener.where)
+            if options.tls is not None:
+                self._certificates.append(options.tls)
+            return kind.listen(self._reactor, listener.endpoint, options, switchboard)
+
+        def listening(port: Any, listener: Listener) -> None:
             if switchboard.draining or self._switchboard is not switchboard:
                 port.stopListening()  # too late: the service has stopped meanwhile
                 return
             self._ports.append(port)
-            self._opened(port, "https" if endpoint.startswith("ssl:") else "http")
+            secure = listener.endpoint.startswith("ssl:") or listener.options["tls_certificate"]
+            self._opened(port, "https" if secure else "http")
 
-        def failed(failure: Failure, endpoint: str) -> None:
+        def failed(failure: Failure, listener: Listener) -> None:
             reason = getattr(failure.value, "socketError", None) or failure.value
-            problem = f"can't listen at {endpoint}: {getattr(reason, 'strerror', None) or reason}"
+            problem = f"can't listen at {listener.endpoint}: {getattr(reason, 'strerror', None) or reason}"
             if starting:
                 problems.append(problem)
             else:
                 self._log.critical("{problem}", problem=problem)
 
         for listener in self.config.listeners:
-            options = kind.parseOptions(listener.options, listener.where)
-            # An endpoint may also raise at once, as for want of its certificate.
-            opening = maybeDeferred(kind.listen, self._reactor, listener.endpoint, options, switchboard)
-            opening.addCallbacks(
-                listening, failed, callbackArgs=(listener.endpoint,), errbackArgs=(listener.endpoint,)
-            )
+            # An endpoint may also raise at once, and so may a certificate.
+            opening = maybeDeferred(listen, listener)
+            opening.addCallbacks(listening, failed, callbackArgs=(listener,), errbackArgs=(listener,))
             opening.addErrback(lambda failure: self._log.failure("listening failed", failure))
         starting = False
         if problems:
@@ -183,6 +210,17 @@ class ProxyService(Service):
                 port.stopListening()
             self._dispose()
             raise ListenFailed("; ".join(problems))
+        if self._certificates:
+            self._watch = CertificateWatch(self._reactor, self._certificates)
+            self._watch.start()
+
+    def reload(self) -> None:
+        """
+        Read the certificates anew.  What is up keeps what it has; a certificate that
+        can't be used is logged, and the one before stays.
+        """
+        if self._watch is not None:
+            self._watch.reload()
 
     def _opened(self, port: Any, scheme: str) -> None:
         """
@@ -266,6 +304,10 @@ class ProxyService(Service):
         """
         Let go of everything that the reactor or the system knows of.
         """
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+        self._certificates.clear()
         for relay in self._relays:
             relay.stop()
         self._wheel.stop()

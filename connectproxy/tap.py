@@ -197,18 +197,25 @@ class _Process(MultiService):
 
     def _surviveHangUp(self) -> None:
         """
-        SIGHUP is what log rotation sends, and a terminal that closes: no reason to cut
-        every tunnel.  There is nothing to reload, and the access log is opened anew
-        without being told.
+        SIGHUP is what log rotation sends, and a terminal that closes, and who has new
+        certificates: no reason to cut every tunnel.
         """
 
         def hungUp(signum: int, frame: object) -> None:
-            self._reactor.callFromThread(
-                self._log.info, "SIGHUP changes nothing: the access log is opened anew by itself"
-            )
+            self._reactor.callFromThread(self._reload)
 
         if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGHUP, hungUp)
+
+    def _reload(self) -> None:
+        """
+        Take up what can be changed while the proxy is up.
+        """
+        self._log.info(
+            "SIGHUP: certificates are read anew; the access log is opened anew by itself, and the configuration stays"
+        )
+        for each in self.services:
+            each.reload()
 
     def startService(self) -> None:
         """

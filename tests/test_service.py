@@ -21,7 +21,7 @@ from zope.interface.verify import verifyObject
 
 from connectproxy import service as module
 from connectproxy.config import Config, configure
-from connectproxy.listeners.http import kind
+from connectproxy.listeners.auto import kind
 from connectproxy.service import ListenFailed, ProxyService
 from connectproxy.wire.http1 import CONNECTED
 from tests.fakes import FakePort, FakeReactor, Peer

@@ -15,7 +15,7 @@ from connectproxy.relay import WiredRelay
 from connectproxy.service import HOSTS
 from connectproxy.splice import SpliceRelay
 from connectproxy.wheel import GRAIN
-from tests.listeners.test_http import parse
+from tests.listeners.http.test_connection import parse
 from tests.test_service import ServiceCase, connect
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from twisted.application.service import IService, Service
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -222,6 +224,9 @@ class Proxy(Service):
         self.config = config
         self.calls: list[str] = []
 
+    def reload(self) -> None:
+        self.calls.append("reload")
+
     def privilegedStartService(self) -> None:
         self._call("privilegedStartService")
 
@@ -276,6 +281,28 @@ class ServiceTests(SynchronousTestCase):
         self.assertTrue(self.proxy.running)
         self.successResultOf(self.service.stopService())
         self.assertFalse(self.proxy.running)
+
+    def test_hangUp(self) -> None:
+        """
+        SIGHUP has certificates read anew, in the reactor's own time, and says so; nothing
+        is stopped.
+        """
+        from twisted.internet import reactor
+
+        with mock.patch("signal.signal") as install:
+            self.service.privilegedStartService()
+        handlers = dict(call.args for call in install.call_args_list)
+        self.assertEqual(set(handlers), {signal.SIGHUP})
+        del self.proxy.calls[:]
+        with mock.patch.object(reactor, "callFromThread") as later:
+            handlers[signal.SIGHUP](signal.SIGHUP, None)
+        self.assertEqual(self.proxy.calls, [])
+        ((reload,), _) = later.call_args
+        with capturedLogs() as events:
+            reload()
+        self.assertEqual(self.proxy.calls, ["reload"])
+        (said,) = map(formatEvent, events)
+        self.assertIn("SIGHUP: certificates are read anew", said)
 
     def test_failsWithoutATraceback(self) -> None:
         """

@@ -28,11 +28,13 @@ class UpstreamContract:
     What every upstream does, whatever way it goes.
 
     @cvar kind: the upstream's L{IUpstreamKind}.
+    @cvar settings: the configuration.
     @cvar target: what is asked for.
     @cvar failures: what becomes of an attempt that fails with an errno.
     """
 
     kind: ClassVar[Any]
+    settings: ClassVar[Mapping[str, Any]] = SETTINGS
     target: ClassVar[str] = "example.com:443"
     failures: ClassVar[Mapping[int, str]] = {
         errno.ECONNREFUSED: "connection_refused",
@@ -74,7 +76,7 @@ class UpstreamContract:
         self.built: list[Peer] = []
         policy = Policy()
         self.assertTrue(verifyObject(IUpstreamKind, self.kind))
-        self.upstream = self.kind.build(self.reactor, SETTINGS, policy, Names(self.reactor))
+        self.upstream = self.kind.build(self.reactor, self.settings, policy, Names(self.reactor))
 
     def connect(self) -> Deferred[Any]:
         """

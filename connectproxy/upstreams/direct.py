@@ -3,13 +3,18 @@ The way that leads straight to the destination: look up, then race.
 
 Both families are looked up at once; IPv6 need not wait for IPv4, and IPv4 waits
 50 ms for IPv6 (RFC 8305 section 3).  What follows is L{connectproxy.race}.
+
+Where the operator wants it, a PROXY header tells the destination who the client is,
+as if no proxy stood between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.logger import Logger
@@ -28,6 +33,7 @@ from connectproxy.interfaces import (
 )
 from connectproxy.names import Names, TooManyLookups
 from connectproxy.race import Race
+from connectproxy.wire.proxyheader import SocketAddress, formatBlock, formatLine
 
 __all__ = ["DirectUpstream", "kind"]
 
@@ -120,12 +126,16 @@ class DirectUpstream:
         judge: Callable[[TunnelRequest, IPAddress], Verdict | None],
         names: Names,
         connectTCP: Any = None,
+        introduce: Callable[[TunnelRequest, str], bytes] | None = None,
     ) -> None:
         """
         @param reactor: provides the time, and C{connectTCP}.
         @param judge: gives the denial of an address, or L{None}.
         @param names: looks up.
+        @param connectTCP: stands in for the reactor's.
+        @param introduce: gives what every connection begins with; see L{Race}.
         """
+        self._introduce = introduce
         self._reactor = reactor
         self._judge = judge
         self._connectTCP = connectTCP
@@ -143,7 +153,7 @@ class DirectUpstream:
 
         lookup: _Lookup | None = None
         result: Deferred[Established] = Deferred(cancel)
-        race = Race(self._reactor, request, factory, self._judge, result, self._connectTCP)
+        race = Race(self._reactor, request, factory, self._judge, result, self._connectTCP, self._introduce)
         destination = request.destination
         if destination.ip is not None:
             race.offer((destination.ip,), complete=True)
@@ -153,10 +163,33 @@ class DirectUpstream:
         return result
 
 
+def _headers(
+    write: Callable[[SocketAddress | None, SocketAddress], bytes],
+) -> Callable[[TunnelRequest, str], bytes]:
+    """
+    What makes a PROXY header for a connection to an address.
+
+    @param write: L{formatLine} or L{formatBlock}.
+    """
+
+    def introduce(request: TunnelRequest, host: str) -> bytes:
+        client = request.client
+        source = None  # who comes by a UNIX socket has no address that could be told
+        if isinstance(client, IPv4Address | IPv6Address):
+            source = SocketAddress(ip_address(client.host), client.port)
+        return write(source, SocketAddress(ip_address(host), request.destination.port))
+
+    return introduce
+
+
+_INTRODUCTIONS = {"none": None, "v1": _headers(formatLine), "v2": _headers(formatBlock)}
+"""By the value of C{upstream.proxy_protocol}."""
+
+
 @implementer(IUpstreamKind)
 class _Kind:
     """
-    The one that needs no setting.
+    The one for destinations that can be reached from here.
     """
 
     kindName = "direct"
@@ -165,7 +198,13 @@ class _Kind:
         """
         @see: L{IUpstreamKind.build}
         """
-        return DirectUpstream(reactor, policy.decideAddress, names, connectTCPFor(reactor))
+        return DirectUpstream(
+            reactor,
+            policy.decideAddress,
+            names,
+            connectTCPFor(reactor),
+            _INTRODUCTIONS[settings["upstream.proxy_protocol"]],
+        )
 
 
 kind = _Kind()

@@ -6,14 +6,14 @@ it.
 from __future__ import annotations
 
 from connectproxy.errors import KINDS, Refusal
-from connectproxy.listeners.http import LINGER_OCTETS
+from connectproxy.listeners.http.ending import LINGER_OCTETS
 from connectproxy.wheel import GRAIN
 from tests.fakes import SETTINGS, Peer
-from tests.listeners.test_http import HEAD, Answer, ListenerCase, parse
+from tests.listeners.http.test_connection import HEAD, Answer, ListenerCase, parse
 
 HEAD_TIMEOUT = SETTINGS["timeouts.head"]
 LINGER_TIMEOUT = SETTINGS["timeouts.linger"]
-BAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+BAD = b"GET https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n"
 
 
 class FormatTests(ListenerCase):
@@ -200,7 +200,7 @@ class LingerTests(ListenerCase):
         """
         HEAD gets no body, on the wire as well.
         """
-        client = self.ask(b"HEAD http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        client = self.ask(b"HEAD https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
         answer = parse(client.received)
         self.assertEqual((answer.status, answer.body), (501, ""))
         self.assertNotEqual(answer.fields["content-length"], "0")

@@ -12,8 +12,8 @@ from zope.interface import alsoProvides
 from connectproxy.errors import Refusal
 from connectproxy.wheel import GRAIN
 from tests.fakes import SETTINGS, Peer
-from tests.listeners.test_http import HEAD, ListenerCase, parse
-from tests.listeners.test_http_answer import BAD, LINGER_TIMEOUT
+from tests.listeners.http.test_connection import HEAD, ListenerCase, parse
+from tests.listeners.http.test_connection_answer import BAD, LINGER_TIMEOUT
 
 HEAD_TIMEOUT = SETTINGS["timeouts.head"]
 
@@ -57,7 +57,7 @@ class DeadlineTests(ListenerCase):
         self.assertEqual(bytes(client.received), b"")
         self.assertEqual((self.board.closed, self.board.rejections), (1, []))
         self.assertEqual(len(self.board.wheel), 0)
-        self.assertEqual(self.port.factory.reading, set())
+        self.assertEqual(self.port.factory.connections, set())
 
 
 class GoneTests(ListenerCase):
@@ -80,7 +80,7 @@ class GoneTests(ListenerCase):
             self.assertEqual(rejection[-2:], ("CONNECT", "host.example:443"))
             self.board.rejections.clear()
         self.assertEqual(self.board.closed, 3)
-        self.assertEqual(self.port.factory.reading, set())
+        self.assertEqual(self.port.factory.connections, set())
         self.assertEqual(len(self.board.wheel), 0)
 
     def test_silently(self) -> None:
@@ -118,7 +118,7 @@ class GoneTests(ListenerCase):
         What is closed hears nothing any more: not octets, and not a deadline.
         """
         client = self.connect()
-        protocol = next(iter(self.port.factory.reading))
+        protocol = next(iter(self.port.factory.connections))
         client.transport.abortConnection()
         self.reactor.flush()
         protocol.dataReceived(HEAD)
@@ -195,7 +195,7 @@ class TLSTests(ListenerCase):
         Be a client by TLS, one that never answers a closing.
         """
         client = super().connect(**others)
-        protocol = next(iter(self.port.factory.reading))
+        protocol = next(iter(self.port.factory.connections))
         self.transport = protocol.transport
         alsoProvides(self.transport, ISSLTransport)
         self.asked: list[str] = []

@@ -5,7 +5,7 @@ Tests for L{connectproxy.listeners.http}: heads that are refused, as it is seen 
 from __future__ import annotations
 
 from tests.fakes import addressOf
-from tests.listeners.test_http import DESCRIPTION, ListenerCase
+from tests.listeners.http.test_connection import DESCRIPTION, ListenerCase
 
 
 class RefusedHeadTests(ListenerCase):
@@ -121,14 +121,11 @@ class RefusedHeadTests(ListenerCase):
 
     def test_methods(self) -> None:
         """
-        Any other method gets a 501 whose body names it.
+        The authority form is for CONNECT alone, and methods are told apart by their case.
         """
         for method in (b"GET", b"POST", b"OPTIONS", b"connect", b"BREW"):
-            answer = self.refusalOf(
-                b"%b http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n" % method,
-                "http_method_not_implemented",
-            )
-            self.assertIn(f"the method is {method.decode()}; only CONNECT is served", answer.body)
+            answer = self.refusalOf(b"%b a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n" % method)
+            self.assertIn(f"the target of {method.decode()} is no http URL", answer.body)
 
     def test_recorded(self) -> None:
         """
@@ -137,12 +134,12 @@ class RefusedHeadTests(ListenerCase):
         """
         client = self.connect()
         self.reactor.advance(0.5)
-        self.send(client, b"GET http://a.example/ HTTP/1.0\r\n\r\n")
+        self.send(client, b"GET https://a.example/ HTTP/1.0\r\n\r\n")
         ((refusal, *others),) = self.board.rejections
-        self.assertEqual(refusal.kind, "http_method_not_implemented")
+        self.assertEqual(refusal.kind, "http_scheme_not_supported")
         self.assertEqual(
             others,
-            [addressOf("192.0.2.7", 51000), DESCRIPTION, "http/1.0", 1000.0, "GET", "http://a.example/"],
+            [addressOf("192.0.2.7", 51000), DESCRIPTION, "http/1.0", 1000.0, "GET", "https://a.example/"],
         )
 
     def test_secretsAreKept(self) -> None:
@@ -151,7 +148,7 @@ class RefusedHeadTests(ListenerCase):
         answered; nor is anything unescaped.
         """
         for octets in (
-            b"GET http://user:secret@a.example/x?token=secret HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET https://user:secret@a.example/x?token=secret HTTP/1.1\r\nHost: a\r\n\r\n",
             b"CONNECT user:secret@a.example:443 HTTP/1.1\r\nHost: a\r\n\r\n",
             b"CONNECT a.example:443/?token=secret HTTP/1.1\r\nHost: a\r\n\r\n",
             b"CONNECT secret@\r\n",

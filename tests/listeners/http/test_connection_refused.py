@@ -16,8 +16,8 @@ from connectproxy.rules.ports import AllowedPorts
 from connectproxy.upstreams.direct import DirectUpstream
 from connectproxy.wheel import GRAIN
 from tests.fakes import SETTINGS, Peer, makeSwitchboard
-from tests.listeners.test_http import HEAD, parse
-from tests.listeners.test_http_tunnel import TunnelCase
+from tests.listeners.http.test_connection import HEAD, parse
+from tests.listeners.http.test_connection_tunnel import TunnelCase
 from tests.test_switchboard import Says
 
 

@@ -12,7 +12,7 @@ from connectproxy.sockets import unsent
 from connectproxy.wheel import GRAIN
 from connectproxy.wire.http1 import CONNECTED
 from tests.fakes import SETTINGS, FakePort, FakeUpstream, Peer, makeSwitchboard
-from tests.listeners.test_http import HEAD, ListenerCase
+from tests.listeners.http.test_connection import HEAD, ListenerCase
 
 
 class TunnelCase(ListenerCase):
@@ -30,10 +30,8 @@ class TunnelCase(ListenerCase):
         """
         Open a port on a switchboard.
         """
-        settings = board.settings
         self.board = board
-        self.port = super().listen()
-        board.settings = settings
+        self.port = super().listen(**board.settings)
         return self.port
 
     @property

@@ -14,8 +14,8 @@ from zope.interface.verify import verifyObject
 
 from connectproxy.errors import KINDS
 from connectproxy.interfaces import IInboundTunnel, IListenerKind
-from connectproxy.listeners import http
 from connectproxy.listeners.http import kind
+from connectproxy.listeners.http import port as module
 from tests.fakes import SETTINGS, FakePort, FakeReactor, Peer, RecordingSwitchboard, addressOf
 
 HEAD = b"CONNECT host.example:443 HTTP/1.1\r\nHost: host.example:443\r\n\r\n"
@@ -302,7 +302,7 @@ class FactoryTests(ListenerCase):
         """
         self.assertIs(self.port.factory.noDelay, False)
         asked: list[Any] = []
-        self.patch(http, "inheritNoDelay", lambda port: asked.append(port) or True)
+        self.patch(module, "inheritNoDelay", lambda port: asked.append(port) or True)
         port = self.listen()
         self.assertIs(port.factory.noDelay, True)
         self.assertEqual(asked, [port])
@@ -329,7 +329,7 @@ class FactoryTests(ListenerCase):
             client.transport.abortConnection()
             self.reactor.flush()
             self.assertEqual(self.board.closed, number + 1)
-        self.assertEqual(self.port.factory.reading, set())
+        self.assertEqual(self.port.factory.connections, set())
 
     def test_descriptor(self) -> None:
         """

@@ -1,0 +1,398 @@
+"""
+One request on a stream that is forwarded as a message to an origin of HTTP/1.1, and
+its response (RFC 9113 section 8, RFC 9110 section 7.6).
+
+Streams both bodies, each only as fast as it is taken.  A response that is cut short
+resets the stream and is never ended (RFC 9113 section 8.1.1).
+
+The origin's side is L{connectproxy.origin}'s; how its heads are written is
+L{connectproxy.wire.forwarding}'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from connectproxy.errors import Refusal
+from connectproxy.interfaces import (
+    STALE,
+    Established,
+    ICarriage,
+    IInboundExchange,
+    ITunnel,
+    Outcome,
+    Phase,
+    TunnelRequest,
+)
+from connectproxy.leg import Leg
+from connectproxy.origin import Deadline, OriginConnection
+from connectproxy.wire.fields import endToEnd
+from connectproxy.wire.forwarding import formatOriginHead
+from connectproxy.wire.framing import CHUNKED, NONE, Delimiter, Framing, formatChunk, formatTrailers
+from connectproxy.wire.http2 import ErrorCode, RequestFields, readTrailers
+from connectproxy.wire.response import ResponseHead
+from connectproxy.wire.target import Target
+
+if TYPE_CHECKING:
+    from connectproxy.listeners.http2.connection import HTTP2Connection
+    from connectproxy.listeners.http2.stream import Stream
+
+__all__ = ["SAFE", "Exchange"]
+
+SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
+"""The methods whose requests may go out twice (RFC 9110 section 9.2.1), as in HTTP/1."""
+
+
+@implementer(IInboundExchange, ICarriage)
+class Exchange(Deadline):
+    """
+    One request and its response.
+
+    @ivar request: what the switchboard judges.
+    @ivar finished: see L{ICarriage}.
+    @ivar relayName: likewise.
+    """
+
+    relayName = "forward"
+    finished: Deferred[Outcome]
+    _METHOD = b""
+    _UPGRADE = False
+
+    def __init__(
+        self, connection: HTTP2Connection, stream: Stream, asked: RequestFields, target: Target, forwards: int | None
+    ) -> None:
+        """
+        @param forwards: the new value of C{Max-Forwards}.
+        """
+        arrival = connection.arrival
+        switchboard = connection.switchboard
+        self._clock = switchboard.clock
+        self._wheel = switchboard.wheel
+        self._connection = connection
+        self._stream = stream
+        self._asked = asked
+        self._target = target
+        self._forwards = forwards
+        self._framing = self._frame()
+        self._origin: OriginConnection | None = None
+        self._tunnel: ITunnel | None = None
+        self._whenLost: Callable[[], None] | None = None
+        self._key: Any = None
+        self._status: int | None = None
+        self._up = self._down = 0
+        self._began = 0.0
+        self._complete = self._over = False
+        self._method = self._METHOD or asked.method
+        self.request = TunnelRequest(
+            target.destination,
+            arrival.client,
+            arrival.listener,
+            "h2",
+            self._method.decode("ascii"),
+            asked.fields,
+            connection.now(),
+            None,
+            arrival,
+        )
+
+    def _frame(self) -> Framing:
+        """
+        What delimits the request's body towards the origin.
+        """
+        if self._stream.readEnded:
+            return NONE if not self._asked.fields or self._asked.length is None else Framing(Delimiter.LENGTH, 0)
+        length = self._asked.length
+        return CHUNKED if length is None else Framing(Delimiter.LENGTH, length)
+
+    def begin(self) -> None:
+        """
+        Hand it to the switchboard.
+        """
+        stream = self._stream
+        stream.protocol = self
+        stream.takesTrailers = True
+        self._connection.switchboard.forward(self)
+
+    # What the switchboard asks for.
+
+    def idle(self, upstream: str) -> Established | None:
+        """
+        See L{IInboundExchange.idle}.
+        """
+        request = self.request
+        self._key = (upstream, request.destination, request.user)
+        self._origin = origin = self._connection.pool.take(self._key)
+        return None if origin is None else origin.established
+
+    def accept(self, established: Established) -> Exchange:
+        """
+        See L{IInboundExchange.accept}.
+        """
+        self.finished = Deferred()
+        origin = self._origin
+        if origin is None or origin.established is not established:
+            origin = OriginConnection(established, self._clock, self._wheel, self._connection.port.patience)
+            self._origin = origin
+        self._began = self._connection.now()
+        stream = self._stream
+        more = self._framing is not NONE
+        stream.registerProducer(origin, True)
+        origin.begin(self, self._method.decode("ascii"), self._formatHead(), more=more, upgrade=self._UPGRADE)
+        if more and self._origin is origin:
+            stream.resumeProducing()
+        return self
+
+    def _formatHead(self) -> bytes:
+        """
+        The head of the request for the origin.
+        """
+        target = self._target
+        return formatOriginHead(
+            self._method,
+            target.path,
+            target.hostField,
+            self._asked.fields,
+            self._connection.switchboard.via,
+            received=b"2.0",
+            framing=self._framing,
+            maxForwards=self._forwards,
+        )
+
+    def refuse(self, refusal: Refusal) -> None:
+        """
+        See L{IInboundExchange.refuse}.
+        """
+        self._whenLost = None
+        self._over = True
+        self._giveUp()
+        self._connection.refuse(self._stream, refusal, withBody=self._method != b"HEAD")
+
+    def whenLost(self, callback: Callable[[], None]) -> None:
+        """
+        See L{IInboundExchange.whenLost}.
+        """
+        self._whenLost = callback
+
+    # What the client does.
+
+    def dataReceived(self, octets: bytes) -> None:
+        """
+        Something of the request's body.
+        """
+        origin = self._origin
+        if origin is None:
+            return
+        self._up += len(octets)
+        if self._framing is CHUNKED:
+            octets = formatChunk(octets)
+        elif self._up > self._framing.length:
+            self._malformed("the body is longer than its Content-Length")
+            return
+        origin.write(octets)
+
+    def readConnectionLost(self) -> None:
+        """
+        That was all of the request's body.
+        """
+        origin = self._origin
+        if origin is None:
+            return
+        if self._framing is not CHUNKED:
+            if self._up != self._framing.length:
+                self._malformed("the body is shorter than its Content-Length")
+                return
+        else:
+            trailers = readTrailers(self._stream.trailers)
+            if isinstance(trailers, Refusal):
+                self._malformed(trailers.detail)
+                return
+            origin.write(formatTrailers(trailers))
+        origin.finish()
+
+    def _malformed(self, detail: str) -> None:
+        """
+        The request turns out to be none (RFC 9113 section 8.1.1).
+        """
+        self._cut(ErrorCode.PROTOCOL_ERROR)
+        self._finish("client", "truncated", Refusal("http_request_error", detail))
+        self._connection.incoming.wasted()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The stream is over: the client has all of the response, or has given up.
+        """
+        if self._complete:
+            whole = reason.check(ConnectionDone) is not None
+            self._finish("origin" if whole else "client", "complete" if whole else "reset")
+        elif self._origin is not None:
+            self._giveUp()
+            self._finish("client", "client_gone" if self._status is None else "reset")
+        elif self._whenLost is not None:
+            whenLost, self._whenLost = self._whenLost, None
+            whenLost()
+
+    def overdue(self, now: float) -> None:
+        """
+        The client does not read the end of the response.
+        """
+        self._complete = False
+        self._cut(ErrorCode.CANCEL)
+        self._finish("proxy", "idle_timeout")
+
+    # What the origin says: see ResponseSink.
+
+    def interim(self, head: ResponseHead) -> None:
+        """
+        An interim response: on to the client.
+        """
+        self._connection.sendHeaders(self._stream, self._fields(head, NONE))
+
+    def _fields(self, head: ResponseHead, framing: Framing) -> list[tuple[bytes, bytes]]:
+        """
+        The fields of a response for the client.
+        """
+        fields = endToEnd(head.fields)
+        keeps = framing.kind is Delimiter.LENGTH or (framing.kind is Delimiter.NONE and head.status not in (204, 205))
+        if not keeps or head.status < 200:
+            fields = [field for field in fields if field[0] != b"content-length"]
+        if head.status >= 200 and all(name != b"date" for name, _ in fields):
+            fields.append((b"date", self._connection.port.date()))
+        via = b"1.%d %b" % (head.minor, self._connection.switchboard.via)
+        return [(b":status", b"%d" % head.status), *fields, (b"via", via)]
+
+    def respond(self, head: ResponseHead, framing: Framing, octets: bytes, done: bool) -> None:
+        """
+        The final response.
+        """
+        stream, origin = self._stream, self._origin
+        self._status = head.status
+        self._connection.incoming.served()
+        stream.answered = True
+        fields = self._fields(head, framing)
+        bare = done and not octets and not (origin is not None and origin.trailers)
+        stream.sendHeaders(fields, end=bare)
+        self.content(octets, done)
+
+    def content(self, octets: bytes, done: bool) -> None:
+        """
+        More of the body.
+        """
+        stream = self._stream
+        self._down += len(octets)
+        if not done:
+            stream.write(octets)
+            return
+        origin, self._origin = self._origin, None
+        trailers: list[tuple[bytes, bytes]] = []
+        if origin is not None:
+            trailers = list(origin.trailers)
+            if origin.reusable:
+                self._connection.pool.put(self._key, origin)
+        stream.unregisterProducer()
+        self._complete = True
+        self.within(self._connection.port.patience.silence)
+        stream.writeLast(octets, trailers)
+
+    def switched(self, head: ResponseHead, leg: Leg) -> None:
+        """
+        The origin speaks another protocol, which nobody has asked for here.
+        """
+        leg.transport.abortConnection()  # type: ignore[union-attr]
+        self._origin = None
+        self._fail(Refusal("http_upgrade_failed", "the origin switched protocols unasked"))
+
+    def failed(self, refusal: Refusal, begun: bool, stale: bool) -> None:
+        """
+        The origin has failed.
+        """
+        self._origin = None
+        if stale and self._framing is NONE and self._method in SAFE:
+            self._stream.unregisterProducer()
+            self._finish("origin", STALE)
+        elif begun:
+            late = refusal.kind == "http_response_timeout"
+            self._cut(ErrorCode.INTERNAL_ERROR)
+            self._finish("proxy" if late else "origin", "idle_timeout" if late else "truncated", refusal)
+        else:
+            self._fail(refusal)
+
+    def _fail(self, refusal: Refusal) -> None:
+        """
+        There is no response; say why.
+        """
+        self._giveUp()
+        self._status = refusal.row.status
+        self._finish("origin", "refused", refusal)
+        self._connection.refuse(self._stream, refusal, withBody=self._method != b"HEAD")
+
+    def pauseRequest(self) -> None:
+        """
+        The origin takes no more of the body for now.
+        """
+        self._stream.pauseProducing()
+
+    def resumeRequest(self) -> None:
+        """
+        It does again.
+        """
+        self._stream.resumeProducing()
+
+    # The end.
+
+    def _giveUp(self) -> None:
+        """
+        There is no use for the origin any more.
+        """
+        self._stream.unregisterProducer()
+        origin, self._origin = self._origin, None
+        if origin is not None:
+            origin.abort()
+
+    def _cut(self, code: ErrorCode) -> None:
+        """
+        Reset the stream, and the origin.
+        """
+        self._over = True
+        self._giveUp()
+        self._stream.abortConnection(code)
+
+    def abort(self, kind: str) -> None:
+        """
+        See L{ITunnel.abort}.
+        """
+        if self._tunnel is not None:
+            self._tunnel.abort(kind)
+        elif not self._over:
+            self._complete = False
+            self._cut(ErrorCode.CANCEL)
+            self._finish("proxy", kind)
+
+    def _finish(self, endedBy: str, kind: str, refusal: Refusal | None = None) -> None:
+        """
+        Tell how it went.
+        """
+        if kind != STALE:
+            self._whenLost = None
+            self._over = True
+        self.forget()
+        seconds = self._connection.now() - self._began
+        self.finished.callback(
+            Outcome(endedBy, Phase.RELAYING, kind, self._up, self.bytesDown, seconds, self._status, refusal)
+        )
+
+    @property
+    def bytesUp(self) -> int:
+        """Octets of the request's content that have gone to the origin."""
+        return self._up if self._tunnel is None else self._tunnel.bytesUp
+
+    @property
+    def bytesDown(self) -> int:
+        """Octets of the response's content that have gone to the client."""
+        return self._down - self._stream.queued if self._tunnel is None else self._tunnel.bytesDown

@@ -1,0 +1,420 @@
+"""
+One stream as a transport: what a relay, or whatever else has it, reads and writes.
+
+Its two directions end one by one, as those of TCP do (RFC 9113 section 8.5), so it
+does half-close.  Credit is given back for what its protocol has taken while it was
+not paused; what comes while it is paused is held, and the window bounds that.
+
+The window begins small and grows as long as the protocol keeps up, so that a stream
+that never moves holds little: see L{connectproxy.listeners.http2.credit}.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from connectproxy.listeners.http2.credit import FIRST, LARGEST_STREAM
+from connectproxy.listeners.http2.sending import ENOUGH, LARGEST
+from connectproxy.leg import Leg
+from connectproxy.wire.http2 import ErrorCode, formatReset, formatWindowUpdate
+
+if TYPE_CHECKING:
+    from connectproxy.listeners.http2.connection import HTTP2Connection
+
+__all__ = ["Stream"]
+
+PIECE = 65536
+"""Octets that are delivered at once of what was held."""
+
+CHUNKS = 128
+"""Pieces that a queue may have; more are put together, since each costs more than its octets."""
+
+
+@implementer(ITransport, IConsumer, IPushProducer)
+class Stream:
+    """
+    One stream, from its request to its end.
+
+    @ivar number: its identifier.
+    @ivar protocol: what it delivers to.  Before there is a tunnel that is whoever
+        answers the request, and nothing is delivered but the loss.
+    @ivar takesTrailers: there may be fields behind the client's octets;
+        C{trailers} are those.
+    @ivar over: it is closed, or everything about it has been given up.
+    @ivar answered: the request has got its answer.
+    @ivar resetHere: it was reset from here.
+    @ivar readEnded: the client has ended its direction.
+    @ivar writeEnded: our direction has been ended, and the client told.
+    @ivar window: octets that the client takes on this stream.
+    @ivar queue: what waits to be sent; C{queued} says how many octets, and
+        at the end, how many were not.
+    @ivar waiting: it is among those that take turns.
+    @ivar finishing: our direction ends behind what is queued.
+    @ivar producerPaused: its producer has been told to wait.
+    """
+
+    __slots__ = (
+        "__weakref__", "_closing", "_connection", "_endTold", "_held", "_heldWeight", "_lastFields", "_offset", "_owed", "_paused",
+        "_producer", "_room", "_size", "answered", "finishing", "number", "over", "producerPaused", "protocol", "queue", "queued",
+        "readEnded", "resetHere", "takesTrailers", "trailers", "waiting", "window",
+        "writeEnded",
+    )  # fmt: skip
+
+    def __init__(self, connection: HTTP2Connection, number: int, window: int) -> None:
+        """
+        @param window: octets that the client takes at first.
+        """
+        self._connection = connection
+        self.number = number
+        self.window = window
+        self.protocol: Any = None
+        self.takesTrailers = False
+        self.trailers: list[tuple[bytes, bytes]] = []
+        self._lastFields: list[tuple[bytes, bytes]] | None = None
+        self._room = self._size = FIRST
+        self._owed = 0
+        self._paused = True
+        self._held = bytearray()
+        self._heldWeight = 0
+        self._endTold = False
+        self.queue: deque[bytes] = deque()
+        self.queued = 0
+        self._offset = 0
+        self._producer: Any = None
+        self.producerPaused = False
+        self._closing = False
+        self.waiting = self.finishing = self.readEnded = self.writeEnded = self.over = False
+        self.answered = self.resetHere = False
+
+    # What comes from the client.
+
+    def received(self, octets: bytes, weight: int) -> bool:
+        """
+        The client has sent octets.
+
+        @param weight: how many of the window they take, padding included.
+        @return: C{False} if that is more than the window had.
+        """
+        self._room -= weight
+        if self._room < 0:
+            return False
+        if self._closing:
+            return True
+        if self._paused:
+            self._held += octets
+            self._heldWeight += weight
+        else:
+            self._owed += weight
+            if octets:
+                self.protocol.dataReceived(octets)
+            if self._owed * 2 >= self._size and not self._paused:
+                self._giveCredit()
+        return True
+
+    def ended(self, trailers: list[tuple[bytes, bytes]] | None = None) -> None:
+        """
+        The client has ended its direction.
+
+        @param trailers: the fields behind its octets.
+        """
+        self.readEnded = True
+        if trailers:
+            self.trailers = trailers
+        if not self._paused:
+            self._tellEnd()
+
+    def wasReset(self) -> None:
+        """
+        The client has reset the stream, or the connection is lost.
+        """
+        self._conclude(Failure(ConnectionLost()))
+
+    def handOver(self) -> Leg:
+        """
+        Let a relay have the stream: what has come until now is the leg's.  Its credit is
+        given back when the stream is read again.
+        """
+        self.answered = True
+        held = bytes(self._held)
+        self._held.clear()
+        self._owed += self._heldWeight
+        self._heldWeight = 0
+        self._endTold = self.readEnded
+        return Leg.of(self, held, ended=self.readEnded)
+
+    def _giveCredit(self) -> None:
+        """
+        Let the client send as much again, or more.
+        """
+        if self.readEnded or self.over:
+            return
+        increment, self._owed = self._owed, 0
+        if self._size < LARGEST_STREAM and self._connection.credit.grow(self._size):
+            increment += self._size
+            self._size *= 2
+        if increment:
+            self._room += increment
+            self._connection.sender.control(formatWindowUpdate(self.number, increment))
+
+    def _tellEnd(self) -> None:
+        """
+        Tell the protocol of the end, behind everything that came before it.
+        """
+        if not self._endTold and not self._closing:
+            self._endTold = True
+            self.protocol.readConnectionLost()
+
+    def pauseProducing(self) -> None:
+        """
+        See L{IPushProducer}: deliver no more for now.
+        """
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        See L{IPushProducer}: deliver what is held, and then what comes.
+        """
+        if self.over or self._closing or not self._paused:
+            return
+        self._paused = False
+        while self._held:
+            octets = bytes(self._held[:PIECE])
+            del self._held[:PIECE]
+            self._owed += len(octets)
+            self._heldWeight -= len(octets)
+            self.protocol.dataReceived(octets)
+            if self._paused or self._closing or self.over:
+                return
+        self._owed += self._heldWeight  # of padding
+        self._heldWeight = 0
+        if self._owed * 2 >= self._size:
+            self._giveCredit()
+        if self.readEnded:
+            self._tellEnd()
+
+    def stopProducing(self) -> None:
+        """
+        See L{IPushProducer}: whoever took what came from here has gone.
+        """
+        self.loseConnection()
+
+    # What goes to the client.
+
+    def write(self, octets: bytes) -> None:
+        """
+        See L{ITransport}.
+        """
+        if self.finishing or self.over or not octets:
+            return
+        self._connection.sender.data(self, octets)
+        if len(self.queue) > CHUNKS:
+            self.queue = deque((bytes(self._gather(self.queued)),))
+        if self.queued >= ENOUGH and self._producer is not None and not self.producerPaused:
+            self.producerPaused = True
+            self._producer.pauseProducing()
+
+    def sendHeaders(self, fields: list[tuple[bytes, bytes]], *, end: bool = False) -> None:
+        """
+        Send the fields of a response; nothing has been written yet.
+
+        @param end: nothing will be.
+        """
+        if self.over:
+            return
+        self._connection.sendHeaders(self, fields, end=end)
+        if end:
+            self.finishing = self.writeEnded = True
+
+    def writeLast(self, octets: bytes, trailers: list[tuple[bytes, bytes]] | None = None) -> None:
+        """
+        Write, and close behind it.
+
+        @param octets: perhaps none.
+        @param trailers: fields to send behind them, if there are any.
+        """
+        if self.finishing or self.over:
+            self.loseConnection()
+            return
+        if octets:
+            self.queue.append(octets)
+            self.queued += len(octets)
+        self._lastFields = trailers or None
+        self.loseConnection()
+
+    @property
+    def trailing(self) -> bool:
+        """Whether there are fields to send behind the octets."""
+        return self._lastFields is not None
+
+    def sendTrailers(self) -> None:
+        """
+        Everything that was queued has been sent: send the trailers, and with them the end.
+        """
+        self._connection.sendHeaders(self, self._lastFields or [], end=True)
+
+    def writeSequence(self, parts: Any) -> None:
+        """
+        See L{ITransport}.
+        """
+        self.write(b"".join(parts))
+
+    def take(self, most: int) -> bytes | memoryview:
+        """
+        What is next of the queue.
+
+        @param most: how many octets, at most; nothing if it is not positive.
+        """
+        most = min(most, self.queued)
+        if most <= 0:
+            return b""
+        self.queued -= most
+        return self._gather(most)
+
+    def _gather(self, left: int) -> bytes | memoryview:
+        """
+        Take so many octets off the queue's pieces.
+        """
+        parts: list[bytes | memoryview] = []
+        queue = self.queue
+        while left:
+            first = queue[0]
+            part = memoryview(first)[self._offset : self._offset + left] if self._offset or len(first) > left else first
+            parts.append(part)
+            left -= len(part)
+            self._offset += len(part)
+            if self._offset == len(first):
+                queue.popleft()
+                self._offset = 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def drained(self, end: bool) -> None:
+        """
+        Something of the queue has been sent.
+
+        @param end: and with it the end of our direction.
+        """
+        if end:
+            self.writeEnded = True
+            if self._closing:
+                self._close()
+        elif self.producerPaused and self.queued * 2 <= ENOUGH:
+            self.producerPaused = False
+            self._producer.resumeProducing()
+
+    def opened(self, increment: int) -> bool:
+        """
+        The client takes more, or, after a change of its settings, less.
+
+        @return: C{False} if it is more than there can be.
+        """
+        self.window += increment
+        if self.window > LARGEST:
+            return False
+        if self.queued and self.window > 0:
+            self._connection.sender.offer(self)
+        return True
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        See L{IConsumer}.
+
+        @param streaming: it is one that is paused, and not one that is asked.
+        """
+        if self.over:
+            producer.stopProducing()
+            return
+        self._producer = producer
+        if self.queued >= ENOUGH:
+            self.producerPaused = True
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """
+        See L{IConsumer}.
+        """
+        self._producer = None
+        self.producerPaused = False
+
+    # Ends.
+
+    def loseWriteConnection(self) -> None:
+        """
+        End our direction, behind what is queued.
+        """
+        if not self.finishing and not self.over:
+            self.finishing = True
+            self._connection.sender.offer(self)
+
+    def loseConnection(self) -> None:
+        """
+        See L{ITransport}: close, behind what is queued.
+        """
+        if self._closing or self.over:
+            return
+        self._closing = True
+        self._held.clear()
+        if self.writeEnded:
+            self._close()
+        else:
+            self.loseWriteConnection()
+
+    def _close(self) -> None:
+        """
+        Our direction has ended, and nobody wants to know of the client's.  If that is
+        still open, the client is told that it need send no more (RFC 9113 section 8.1).
+        """
+        if not self.readEnded:
+            self._tellReset(ErrorCode.NO_ERROR)
+        self._conclude(Failure(ConnectionDone()))
+
+    def abortConnection(self, code: ErrorCode | None = None) -> None:
+        """
+        Reset the stream, whatever is queued.
+
+        @param code: why; by default that the connection to the destination broke
+            (RFC 9113 section 8.5), unless it is the proxy that stops.
+        """
+        if self.over:
+            return
+        if code is None:
+            draining = self._connection.switchboard.draining
+            code = ErrorCode.CANCEL if draining else ErrorCode.CONNECT_ERROR
+        if not (self.readEnded and self.writeEnded):
+            self._tellReset(code)
+        self._conclude(Failure(ConnectionAborted()))
+
+    def _tellReset(self, code: ErrorCode) -> None:
+        """Reset the stream towards the client."""
+        self.resetHere = True
+        self._connection.sender.control(formatReset(self.number, code))
+
+    def _conclude(self, reason: Failure) -> None:
+        """
+        It is over; the protocol hears of it last.
+        """
+        if self.over:
+            return
+        self.over = True
+        self.queue.clear()
+        self._held.clear()
+        self._producer = None
+        protocol, self.protocol = self.protocol, None
+        self._connection.streamOver(self, self._size)
+        if protocol is not None:
+            protocol.connectionLost(reason)
+
+    def getPeer(self) -> IAddress:
+        """See L{ITransport}: the client's address."""
+        peer: IAddress = self._connection.arrival.client
+        return peer
+
+    def getHost(self) -> IAddress:
+        """See L{ITransport}."""
+        host: IAddress = self._connection.transport.getHost()
+        return host

@@ -1,0 +1,75 @@
+"""
+A CONNECT on a stream: the request, and its answer (RFC 9113 section 8.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from connectproxy.errors import Refusal
+from connectproxy.interfaces import Established, IInboundTunnel, TunnelRequest
+from connectproxy.leg import Leg
+from connectproxy.wire.http2 import Flag, FrameType, formatFrame
+
+if TYPE_CHECKING:
+    from connectproxy.listeners.http2.connection import HTTP2Connection
+    from connectproxy.listeners.http2.stream import Stream
+
+__all__ = ["ACCEPTED", "InboundStream"]
+
+ACCEPTED = b"\x88"
+"""The field block C{:status: 200}, which is the same in every state of the table (RFC 7541 appendix A)."""
+
+
+@implementer(IInboundTunnel)
+class InboundStream:
+    """
+    One request for a tunnel, until it has its answer.
+
+    @ivar request: the L{TunnelRequest}.
+    """
+
+    __slots__ = ("__weakref__", "_connection", "_stream", "_whenLost", "request")
+
+    def __init__(self, connection: HTTP2Connection, stream: Stream, request: TunnelRequest) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._whenLost: Callable[[], None] | None = None
+        self.request = request
+
+    def accept(self, established: Established) -> Leg:
+        """
+        See L{IInboundTunnel.accept}.
+        """
+        connection, stream = self._connection, self._stream
+        self._whenLost = None
+        connection.switchboard.connectionOpened(-1)  # who ends a tunnel tells of its end
+        connection.sender.control(formatFrame(FrameType.HEADERS, Flag.END_HEADERS, stream.number, ACCEPTED))
+        connection.incoming.served()
+        return stream.handOver()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """
+        See L{IInboundTunnel.refuse}.
+        """
+        self._whenLost = None
+        self._connection.refuse(self._stream, refusal)
+
+    def whenLost(self, callback: Callable[[], None]) -> None:
+        """
+        See L{IInboundTunnel.whenLost}.
+        """
+        self._whenLost = callback
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The client has reset the stream, or is gone.
+        """
+        if self._whenLost is not None:
+            whenLost, self._whenLost = self._whenLost, None
+            whenLost()
