@@ -44,7 +44,7 @@ def _words(text: str) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure CONNECT proxies on this machine, beside each other.",
+        description="Measure proxies on this machine, beside each other.",
     )
     names = [name for name in BUILT_IN if name != DIRECT]
     add = parser.add_argument
@@ -100,11 +100,13 @@ def _machine(options: argparse.Namespace) -> dict[str, str]:
 
 def _measure(peer: Peer, program: str, mode: Mode, number: int, cores: Cores, seconds: float) -> Record:
     """One proxy, one mode, once."""
+    if mode.dialect not in peer.dialects:
+        return Record(mode.name, peer.name, number, skipped=f"does not speak {mode.dialect}")
     if peer.name == DIRECT and mode.family in ("idle", "start"):
         return Record(mode.name, peer.name, number, skipped="there is no proxy to look at")
     bench: Bench | None = None
     try:
-        with running(peer, program, cores, seconds) as bench:
+        with running(peer, program, cores, seconds, mode.dialect) as bench:
             figures = mode.measure(bench)
             figures |= {"start_s": bench.startSeconds, "left_open": bench.leftOpen}
             return Record(mode.name, peer.name, number, figures, dict(bench.faults))

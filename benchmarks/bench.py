@@ -17,7 +17,7 @@ from functools import partial
 from benchmarks.loop import Loop
 from benchmarks.meter import Meter, Reading
 from benchmarks.origin import Origin
-from benchmarks.tunnel import Tunnel
+from benchmarks.tunnel import CONNECT, Tunnel
 
 __all__ = ["PATIENCE", "Bench", "Figures", "rest"]
 
@@ -38,6 +38,7 @@ class Bench:
     @ivar seconds: how long a window lasts.
     @ivar startSeconds: from starting the process to the first message echoed.
     @ivar leftOpen: connections the origin still had when it should have had none.
+    @ivar dialect: how the proxy is spoken to; one of L{benchmarks.tunnel.DIALECTS}.
     @ivar faults: what went wrong, and how often; one fault voids a measurement.
     """
 
@@ -48,6 +49,7 @@ class Bench:
     seconds: float
     startSeconds: float = 0.0
     leftOpen: int = 0
+    dialect: str = CONNECT
     faults: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -107,7 +109,9 @@ class Bench:
                 begun += 1
                 pending += 1
                 target = self.origin.target(service)
-                Tunnel(self.loop, self.proxy, target, lambda t, _: ended(t), partial(ended, None))
+                Tunnel(
+                    self.loop, self.proxy, target, lambda t, _: ended(t), partial(ended, None), self.dialect
+                )
             if pending and not self.loop.run(PATIENCE):
                 self.faults["open: no answer"] += pending
         return tunnels

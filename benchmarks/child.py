@@ -22,7 +22,9 @@ from benchmarks.loop import Loop
 from benchmarks.meter import Cores, Meter
 from benchmarks.origin import Origin
 from benchmarks.peers import DIRECT, Peer
+from benchmarks.secure import writeCertificate
 from benchmarks.traffic import Cycle
+from benchmarks.tunnel import CONNECT, GET, TLS
 
 __all__ = ["StartFailed", "running"]
 
@@ -45,7 +47,9 @@ def _freePort() -> int:
 
 
 @contextmanager
-def running(peer: Peer, program: str, cores: Cores, seconds: float) -> Iterator[Bench]:
+def running(
+    peer: Peer, program: str, cores: Cores, seconds: float, dialect: str = CONNECT
+) -> Iterator[Bench]:
     """
     Run a proxy, with a fresh loop and origin, and stop it at the end.
 
@@ -53,6 +57,7 @@ def running(peer: Peer, program: str, cores: Cores, seconds: float) -> Iterator[
     @param cores: the first is what to bind it to; the second is where this
         process is.
     @param seconds: how long windows are to last.
+    @param dialect: how it is going to be spoken to.
     @raise StartFailed: it can't be run, or ended, or carried nothing in time.
     """
     loop = Loop()
@@ -65,11 +70,16 @@ def running(peer: Peer, program: str, cores: Cores, seconds: float) -> Iterator[
             folder = Path(name)
             port = peer.port or _freePort()
             begun = time.monotonic()
-            child = _spawn([program, *peer.arguments(port, folder)], folder, cores[0])
+            if dialect == TLS:
+                writeCertificate(folder)
+            child = _spawn([program, *peer.arguments(port, folder, dialect)], folder, cores[0])
             try:
                 bench = Bench(loop, origin, ("127.0.0.1", port), Meter(child.pid, cores), seconds)
+                # Every proxy of the sort takes CONNECT as well; whether it does so in clear is another matter.
+                bench.dialect = CONNECT if dialect == GET else dialect
                 _firstTunnel(bench, child, folder, begun + _START)
                 bench.startSeconds = time.monotonic() - begun
+                bench.dialect = dialect
                 yield bench
             finally:
                 _stop(child)

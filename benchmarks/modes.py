@@ -2,8 +2,9 @@
 What is measured: one function for each family, and the names modes go by.
 
 A mode's name is its family, how many tunnels at once, and for bulk the
-direction: C{bulk-16-down}, C{open-64}, C{ping-100}, C{idle-5000}, C{start}.
-Any count will do.  This module drives tunnels and reads a L{Meter}; it knows
+direction: C{bulk-16-down}, C{open-64}, C{ping-100}, C{idle-5000}, C{get-16},
+C{start}.  In front of a family may stand how the proxy is spoken to:
+C{socks5-open-64}, C{tls-bulk-1-up}.  Any count will do.  This module drives tunnels and reads a L{Meter}; it knows
 neither which proxy it measures nor how figures are printed.
 """
 
@@ -14,7 +15,9 @@ import time
 from dataclasses import dataclass
 
 from benchmarks.bench import PATIENCE, Bench, Figures
-from benchmarks.traffic import Cycle, Flow, Once, Pinger
+from benchmarks.meter import Reading
+from benchmarks.traffic import Cycle, Flow, Getter, Once, Pinger
+from benchmarks.tunnel import CONNECT, GET, SOCKS5, TLS
 
 __all__ = ["DEFAULT", "Mode", "Skip", "parseMode"]
 
@@ -28,6 +31,8 @@ _SPARE = 200
 DEFAULT = (
     *(f"bulk-{count}-{way}" for way in ("down", "up", "both") for count in (1, 16, 64)),
     *("open-1", "open-64", "ping-1", "ping-100", "idle-1000", "idle-5000", "start"),
+    *("get-1", "get-16", "socks5-open-64"),
+    *("tls-open-16", "tls-ping-100", "tls-bulk-1-down", "tls-bulk-16-down", "tls-bulk-16-up"),
 )
 
 
@@ -80,9 +85,35 @@ def openings(bench: Bench, count: int) -> Figures:
 
 def ping(bench: Bench, count: int) -> Figures:
     """Messages of 64 octets there and back on C{count} tunnels, one on its way in each."""
-    tunnels = bench.openTunnels(count, "echo")
+    number, took, figures = _back(bench, count, Pinger, "echo")
+    return {
+        "messages_per_s": number / took.wall,
+        "cpu_us_per_message": _per(took.proxy * 1e6, number),
+        **figures,
+    }
+
+
+def get(bench: Bench, count: int) -> Figures:
+    """A page of 1 KiB asked for by a forwarded GET on C{count} connections that are kept."""
+    number, took, figures = _back(bench, count, Getter, "http")
+    return {
+        "requests_per_s": number / took.wall,
+        "cpu_us_per_request": _per(took.proxy * 1e6, number),
+        **figures,
+    }
+
+
+def _back(
+    bench: Bench, count: int, kind: type[Pinger | Getter], service: str
+) -> tuple[int, Reading, Figures]:
+    """
+    Have something go there and back on each of C{count} connections.
+
+    @return: how often it has come back within the window, and what that took.
+    """
+    tunnels = bench.openTunnels(count, service)
     times: list[int] = []
-    pingers = [Pinger(bench, tunnel, times) for tunnel in tunnels]
+    pingers = [kind(bench, tunnel, times) for tunnel in tunnels]
     bench.loop.run(bench.warmUp)
     times.clear()
     before = [pinger.rounds for pinger in pingers]
@@ -93,13 +124,9 @@ def ping(bench: Bench, count: int) -> Figures:
     times.sort()
     number = len(times)
     bench.settle(tunnels)
-    return {
-        "messages_per_s": number / took.wall,
-        "cpu_us_per_message": _per(took.proxy * 1e6, number),
-        "p50_us": times[number // 2] / 1e3 if times else 0.0,
-        "p99_us": times[number * 99 // 100] / 1e3 if times else 0.0,
-        **figures,
-    }
+    figures["p50_us"] = times[number // 2] / 1e3 if times else 0.0
+    figures["p99_us"] = times[number * 99 // 100] / 1e3 if times else 0.0
+    return number, took, figures
 
 
 def idle(bench: Bench, count: int) -> Figures:
@@ -150,15 +177,17 @@ class Mode:
     One thing to measure.
 
     @ivar name: what it goes by.
-    @ivar family: C{bulk}, C{open}, C{ping}, C{idle} or C{start}.
+    @ivar family: C{bulk}, C{open}, C{ping}, C{idle}, C{get} or C{start}.
     @ivar count: tunnels at once; 0 where that says nothing.
     @ivar way: C{down}, C{up} or C{both}; empty outside bulk.
+    @ivar dialect: how the proxy is spoken to; one of L{benchmarks.tunnel.DIALECTS}.
     """
 
     name: str
     family: str
     count: int = 0
     way: str = ""
+    dialect: str = CONNECT
 
     def measure(self, bench: Bench) -> Figures:
         """
@@ -170,7 +199,7 @@ class Mode:
             return bulk(bench, self.count, self.way)
         if self.family == "start":
             return start(bench)
-        return {"open": openings, "ping": ping, "idle": idle}[self.family](bench, self.count)
+        return {"open": openings, "ping": ping, "idle": idle, "get": get}[self.family](bench, self.count)
 
 
 def parseMode(name: str) -> Mode:
@@ -179,14 +208,20 @@ def parseMode(name: str) -> Mode:
 
     @raise ValueError: it asks for nothing that can be measured.
     """
-    match name.split("-"):
-        case ["start"]:
+    first, _, rest = name.partition("-")
+    dialect = first if first in (SOCKS5, TLS) else CONNECT
+    match (name if dialect == CONNECT else rest).split("-"):
+        case ["start"] if dialect == CONNECT:
             return Mode(name, "start")
+        case ["get", count] if _positive(count) and dialect == CONNECT:
+            return Mode(name, "get", int(count), dialect=GET)
         case [("open" | "ping" | "idle") as family, count] if _positive(count):
-            return Mode(name, family, int(count))
+            return Mode(name, family, int(count), dialect=dialect)
         case ["bulk", count, ("down" | "up" | "both") as way] if _positive(count):
-            return Mode(name, "bulk", int(count), way)
-    known = "bulk-N-down, bulk-N-up, bulk-N-both, open-N, ping-N, idle-N, start"
+            return Mode(name, "bulk", int(count), way, dialect)
+    known = (
+        "bulk-N-down, bulk-N-up, bulk-N-both, open-N, ping-N, idle-N, get-N, start; or socks5- or tls- before"
+    )
     raise ValueError(f"no mode {name!r}; there are: {known}")
 
 

@@ -1,5 +1,6 @@
 """
-The far end of every tunnel: it echoes, sends without end, discards, or both.
+The far end of every tunnel: it echoes, sends without end, discards, or both; or it
+answers HTTP with a page of 1 KiB.
 
 It runs in the process of the load.  On one core that saves a switch between
 processes for every message, and what has arrived can be counted where it
@@ -15,13 +16,19 @@ import socket
 from collections.abc import Callable
 
 from benchmarks.loop import READ, WRITE, Loop
+from benchmarks.secure import SecureSocket
 
 __all__ = ["ADDRESSES", "CHUNK", "SERVICES", "Origin", "discard"]
 
 # Several addresses, so that the ports of closed connections in TIME_WAIT last:
 # a proxy has some 28,000 ports to call each of them from.
 ADDRESSES = tuple(f"127.0.1.{last}" for last in range(1, 9))
-SERVICES = ("echo", "source", "sink", "both")
+SERVICES = ("echo", "source", "sink", "both", "http")
+
+PAGE = (
+    b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nServer: benchmark\r\n"
+    b"Content-Type: application/octet-stream\r\nContent-Length: 1024\r\n\r\n" + bytes(1024)
+)
 
 # Octets offered to the kernel at once.  256 KiB was the fastest of 64 KiB,
 # 256 KiB and 1 MiB, and faster than sendfile(2) from memory, whose single
@@ -31,7 +38,7 @@ _PIT = bytearray(4 * 1024 * 1024)
 _BACKLOG = 4096
 
 
-def discard(sock: socket.socket) -> int:
+def discard(sock: socket.socket | SecureSocket) -> int:
     """
     Drop what has arrived, up to 4 MiB, without copying it.
 
@@ -39,6 +46,8 @@ def discard(sock: socket.socket) -> int:
     @raise BlockingIOError: nothing is there.
     @raise OSError: the connection was reset.
     """
+    if isinstance(sock, SecureSocket):
+        return sock.discard()
     return sock.recv_into(_PIT, len(_PIT), socket.MSG_TRUNC)
 
 
@@ -71,6 +80,18 @@ class _Visit:
                 self.end()
         except OSError:
             self.end()
+
+    def http(self) -> None:
+        """Answer each head; the load sends no content, and no head before it has its answer."""
+        try:
+            got = self.sock.recv(65536)
+            if got.endswith(b"\r\n\r\n") and self.sock.send(PAGE) == len(PAGE):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self.end()
 
     def source(self) -> None:
         try:

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks.secure import CERTIFICATE
+from benchmarks.tunnel import CONNECT, DIALECTS, GET, SOCKS5, TLS
+
 __all__ = ["BASE", "BUILT_IN", "DIRECT", "Peer", "parsePeer"]
 
 BASE = "plain"
@@ -37,24 +40,28 @@ class Peer:
 
     @ivar name: what it goes by in tables.
     @ivar program: the name or path of what to run; empty for no proxy at all.
-    @ivar arguments: from a port on 127.0.0.1 and a folder for its files to what
-        follows the program; it writes configuration files into the folder.
+    @ivar arguments: from a port on 127.0.0.1, a folder for its files and how it
+        is going to be spoken to, to what follows the program; it writes
+        configuration files into the folder.
     @ivar remedy: how to get it, where it is missing.
     @ivar distribution: the Python distribution that this interpreter must have.
     @ivar flag: makes the program print its version.
     @ivar native: whether it is written in C or the like, and so one of those
         whose best is a reference.
     @ivar port: the port it listens on, where it can't be told; else 0.
+    @ivar dialects: how it can be spoken to; of L{benchmarks.tunnel.DIALECTS}.  For
+        TLS it finds a certificate with its key in its folder.
     """
 
     name: str
     program: str
-    arguments: Callable[[int, Path], Sequence[str]]
+    arguments: Callable[[int, Path, str], Sequence[str]]
     remedy: str = ""
     distribution: str = ""
     flag: str = ""
     native: bool = False
     port: int = 0
+    dialects: Sequence[str] = (CONNECT, GET)
 
     def find(self, folders: Sequence[Path]) -> str | None:
         """
@@ -107,23 +114,28 @@ def _installed(distribution: str) -> str:
     return next((found.version for found in metadata.distributions(name=distribution, path=path)), "")
 
 
-def _plain(port: int, _folder: Path) -> list[str]:
+def _plain(port: int, _folder: Path, _dialect: str) -> list[str]:
     # -P: the modules beside the script are not for it to import.
     return ["-P", str(Path(__file__).with_name("plain.py")), str(port)]
 
 
-def _connectproxy(port: int, folder: Path) -> list[str]:
+def _connectproxy(port: int, folder: Path, dialect: str) -> list[str]:
     listen = ["--listen", f"tcp:{port}:interface=127.0.0.1"]
     allow = ["--allow-network", "127.0.0.0/8", "--allow-ports", "any"]
-    return ["-n", "--pidfile=", "connectproxy", *listen, *allow, "--access-log", str(folder / "access.log")]
+    secure = ["--tls-certificate", str(folder / CERTIFICATE)] if dialect == TLS else []
+    log = ["--access-log", str(folder / "access.log")]
+    return ["-n", "--pidfile=", "connectproxy", *listen, *allow, *secure, *log]
 
 
-def _squid(port: int, folder: Path) -> list[str]:
+def _squid(port: int, folder: Path, dialect: str) -> list[str]:
     # Started by root, squid becomes a user of its own, who has to get in here.
     folder.chmod(0o755)
     path = folder / "squid.conf"
+    listen = f"http_port 127.0.0.1:{port}"
+    if dialect == TLS:
+        listen = f"https_port 127.0.0.1:{port} tls-cert={folder / CERTIFICATE}"
     path.write_text(
-        f"http_port 127.0.0.1:{port}\n"
+        f"{listen}\n"
         "http_access allow all\n"
         "cache deny all\n"
         "cache_mem 0 MB\n"
@@ -142,7 +154,26 @@ def _squid(port: int, folder: Path) -> list[str]:
     return ["-N", "-d", "0", "-n", f"benchmark{port}", "-f", str(path)]
 
 
-def _tinyproxy(port: int, folder: Path) -> list[str]:
+def _microsocks(port: int, _folder: Path, _dialect: str) -> list[str]:
+    return ["-i", "127.0.0.1", "-p", str(port)]
+
+
+def _dante(port: int, folder: Path, _dialect: str) -> list[str]:
+    folder.chmod(0o755)
+    path = folder / "sockd.conf"
+    path.write_text(
+        f"internal: 127.0.0.1 port = {port}\n"
+        "external: 127.0.0.1\n"
+        "clientmethod: none\n"
+        "socksmethod: none\n"
+        "errorlog: /dev/null\n"
+        "client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
+        "socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }\n"
+    )
+    return ["-f", str(path), "-p", str(folder / "sockd.pid")]
+
+
+def _tinyproxy(port: int, folder: Path, _dialect: str) -> list[str]:
     path = folder / "tinyproxy.conf"
     path.write_text(
         f"Port {port}\n"
@@ -157,36 +188,80 @@ def _tinyproxy(port: int, folder: Path) -> list[str]:
     return ["-d", "-c", str(path)]
 
 
-def _proxyPy(port: int, _folder: Path) -> list[str]:
+def _proxyPy(port: int, _folder: Path, _dialect: str) -> list[str]:
     one = ["--num-acceptors", "1", "--num-workers", "1"]
     # It would close after 10 seconds what is idle.
     more = ["--timeout", "600", "--log-level", "ERROR"]
     return ["--hostname", "127.0.0.1", "--port", str(port), *one, *more]
 
 
-def _pproxy(port: int, _folder: Path) -> list[str]:
+def _pproxy(port: int, _folder: Path, _dialect: str) -> list[str]:
     return ["-l", f"http://127.0.0.1:{port}"]
 
 
-def _nobody(_port: int, _folder: Path) -> list[str]:
+def _nobody(_port: int, _folder: Path, _dialect: str) -> list[str]:
     return []
 
 
 BUILT_IN: dict[str, Peer] = {
     peer.name: peer
     for peer in (
-        Peer(BASE, sys.executable, _plain, "pip install Twisted", distribution="Twisted"),
+        Peer(
+            BASE, sys.executable, _plain, "pip install Twisted", distribution="Twisted", dialects=(CONNECT,)
+        ),
         Peer(
             "connectproxy",
             str(Path(sys.executable).parent / "twistd"),
             _connectproxy,
             "pip install . (with the interpreter that runs this command)",
             distribution="connectproxy",
+            dialects=DIALECTS,
         ),
-        Peer("squid", "squid", _squid, "apt-get install squid", flag="-v", native=True),
-        Peer("tinyproxy", "tinyproxy", _tinyproxy, "apt-get install tinyproxy", flag="-v", native=True),
+        Peer(
+            "squid",
+            "squid",
+            _squid,
+            "apt-get install squid",
+            flag="-v",
+            native=True,
+            dialects=(CONNECT, GET, TLS),
+        ),
+        # It closes after each answer, so that there is no connection to keep.
+        Peer(
+            "tinyproxy",
+            "tinyproxy",
+            _tinyproxy,
+            "apt-get install tinyproxy",
+            flag="-v",
+            native=True,
+            dialects=(CONNECT,),
+        ),
+        Peer(
+            "microsocks",
+            "microsocks",
+            _microsocks,
+            "apt-get install microsocks",
+            native=True,
+            dialects=(SOCKS5,),
+        ),
+        Peer(
+            "dante",
+            "danted",
+            _dante,
+            "apt-get install dante-server",
+            flag="-v",
+            native=True,
+            dialects=(SOCKS5,),
+        ),
         Peer("proxy.py", "proxy", _proxyPy, "pip install proxy.py (see --bin)", flag="--version"),
-        Peer("pproxy", "pproxy", _pproxy, "pip install pproxy (see --bin)", flag="--version"),
+        Peer(
+            "pproxy",
+            "pproxy",
+            _pproxy,
+            "pip install pproxy (see --bin)",
+            flag="--version",
+            dialects=(CONNECT, GET, SOCKS5),
+        ),
         Peer(DIRECT, "", _nobody),
     )
 }
@@ -197,7 +272,7 @@ def parsePeer(text: str) -> Peer:
     Make a peer of C{NAME=PORT:COMMAND}.
 
     The command must listen on 127.0.0.1, allow tunnels to any port of
-    127.0.0.0/8, and stay in the foreground.
+    127.0.0.0/8, and stay in the foreground.  It is believed to speak everything.
 
     @raise ValueError: it has another form.
     """
@@ -206,4 +281,11 @@ def parsePeer(text: str) -> Peer:
     words = shlex.split(command)
     if not name or name in BUILT_IN or not port.isdecimal() or int(port) not in _PORTS or not words:
         raise ValueError(f"{text!r} is not NAME=PORT:COMMAND with a name that is not taken")
-    return Peer(name, words[0], lambda _port, _folder: words[1:], f"{words[0]} is not there", port=int(port))
+    return Peer(
+        name,
+        words[0],
+        lambda _port, _folder, _dialect: words[1:],
+        f"{words[0]} is not there",
+        port=int(port),
+        dialects=DIALECTS,
+    )

@@ -96,6 +96,12 @@ _FAMILIES = {
         _Column("p50_us", "p50 µs", 0),
         _Column("p99_us", "p99 µs", 0),
     ),
+    "get": (
+        _Column("requests_per_s", "requests/s", 0, "rate"),
+        _Column("cpu_us_per_request", "CPU µs per request", 1, "CPU"),
+        _Column("p50_us", "p50 µs", 0),
+        _Column("p99_us", "p99 µs", 0),
+    ),
     "idle": (_Column("kib_per_tunnel", "KiB per tunnel", 2, "memory"),),
     "start": (_Column("cpu_s", "CPU s", 3), _Column("start_s", "seconds", 3, "time")),
 }
@@ -105,7 +111,7 @@ _BUSY_HEADING = "busy %: proxy, load, others beside each"
 
 
 def _columns(mode: str) -> tuple[_Column, ...]:
-    return _FAMILIES[mode.partition("-")[0]]
+    return next(_FAMILIES[word] for word in mode.split("-") if word in _FAMILIES)
 
 
 def oneLine(record: Record) -> str:

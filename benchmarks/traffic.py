@@ -15,7 +15,7 @@ from benchmarks.loop import READ, WRITE
 from benchmarks.origin import CHUNK, discard
 from benchmarks.tunnel import Tunnel
 
-__all__ = ["MESSAGE", "Cycle", "Flow", "Once", "Pinger"]
+__all__ = ["MESSAGE", "Cycle", "Flow", "Getter", "Once", "Pinger"]
 
 MESSAGE = bytes(64)
 
@@ -46,7 +46,8 @@ class Cycle:
         self.busy = True
         self._got = 0
         bench = self._bench
-        Tunnel(bench.loop, bench.proxy, bench.origin.target("echo"), self._opened, self._failed)
+        target = bench.origin.target("echo")
+        Tunnel(bench.loop, bench.proxy, target, self._opened, self._failed, bench.dialect)
 
     def _opened(self, tunnel: Tunnel, _early: bytes) -> None:
         self._tunnel = tunnel
@@ -133,6 +134,72 @@ class Pinger:
         self._since = now
         try:
             self._sock.send(MESSAGE)
+        except OSError:
+            _lost(self._bench, self._sock.fileno())
+
+
+class Getter:
+    """
+    One connection on which a page is asked for, over and over.
+
+    @ivar rounds: how many have come whole.
+    """
+
+    __slots__ = ("_bench", "_got", "_request", "_since", "_size", "_sock", "_times", "rounds")
+
+    def __init__(self, bench: Bench, tunnel: Tunnel, times: list[int]) -> None:
+        host, port = bench.origin.target("http")
+        name = f"{host}:{port}".encode("ascii")
+        target = b"http://%b" % name if bench.proxy else b""
+        self._request = (
+            b"GET %b/page HTTP/1.1\r\nHost: %b\r\nUser-Agent: benchmark\r\nAccept: */*\r\n\r\n"
+            % (
+                target,
+                name,
+            )
+        )
+        self._bench = bench
+        self._sock = tunnel.sock
+        self._times = times
+        self._got = b""
+        self._size = 0
+        self.rounds = 0
+        tunnel.loop.calls[tunnel.fd] = self.heard
+        self._since = time.perf_counter_ns()
+        self._sock.send(self._request)
+
+    def heard(self) -> None:
+        """Take what is there; when the page is complete, ask for the next."""
+        try:
+            got = self._sock.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            got = b""
+        if not got:
+            _lost(self._bench, self._sock.fileno())
+            return
+        self._got += got
+        if not self._size:
+            head, end, _ = self._got.partition(b"\r\n\r\n")
+            if not end:
+                return
+            length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+            if not head.startswith(b"HTTP/1.1 200 ") or length != b"1024":
+                self._bench.faults[f"answer {head[:40]!r}"] += 1
+                _lost(self._bench, self._sock.fileno())
+                return
+            self._size = len(head) + 4 + 1024
+        if len(self._got) < self._size:
+            return
+        now = time.perf_counter_ns()
+        self._times.append(now - self._since)
+        self.rounds += 1
+        self._got = b""
+        self._size = 0
+        self._since = now
+        try:
+            self._sock.send(self._request)
         except OSError:
             _lost(self._bench, self._sock.fileno())
 

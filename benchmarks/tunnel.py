@@ -2,8 +2,8 @@
 The near end: a client that opens a tunnel and hands over its socket.
 
 It owns what happens from the socket to the end of the proxy's answer (RFC 9110
-section 9.3.6) and nothing after that: what is sent through the tunnel is up to
-L{benchmarks.modes}.
+section 9.3.6, RFC 1928) and nothing after that: what is sent through the tunnel is
+up to L{benchmarks.modes}.
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 
 from benchmarks.loop import READ, WRITE, Loop
+from benchmarks.secure import SecureSocket
 
-__all__ = ["Tunnel"]
+__all__ = ["CONNECT", "DIALECTS", "GET", "SOCKS5", "TLS", "Tunnel"]
+
+CONNECT, SOCKS5, TLS, GET = "connect", "socks5", "tls", "get"
+DIALECTS = (CONNECT, SOCKS5, TLS, GET)
+"""How a proxy can be spoken to: CONNECT in clear, SOCKS 5, CONNECT within TLS, and GET,
+for which it is only connected to."""
 
 # Addresses to call from, for the same reason as the origin has several.
 _SOURCES: Iterator[str] = cycle([f"127.0.2.{last}" for last in range(1, 9)])
@@ -36,7 +42,9 @@ class Tunnel:
     @ivar fd: its descriptor.
     """
 
-    __slots__ = ("_answer", "_failed", "_opened", "_request", "fd", "loop", "sock")
+    __slots__ = ("_answer", "_dialect", "_failed", "_opened", "_request", "_steps", "fd", "loop", "sock")
+
+    sock: socket.socket | SecureSocket
 
     def __init__(
         self,
@@ -45,6 +53,7 @@ class Tunnel:
         target: tuple[str, int],
         opened: Callable[[Tunnel, bytes], None],
         failed: Callable[[str], None],
+        dialect: str = CONNECT,
     ) -> None:
         """
         Dial.
@@ -56,21 +65,28 @@ class Tunnel:
             head.  The socket is watched for reading; set C{loop.calls[fd]}.
         @param failed: called with the reason, instead of C{opened}; it may be
             called before this constructor returns.
+        @param dialect: one of L{DIALECTS}.
         """
         self.loop = loop
         self._opened = opened
         self._failed = failed
         self._answer = b""
         authority = f"{target[0]}:{target[1]}"
+        self._dialect = CONNECT if proxy is None else dialect
         self._request = b""
-        if proxy is not None:
+        self._steps: list[tuple[bytes, int]] = []
+        if self._dialect == SOCKS5:
+            address = socket.inet_aton(target[0]) + target[1].to_bytes(2, "big")
+            # Each what to send, and how long the answer to it is.
+            self._steps = [(b"\5\1\0", 2), (b"\5\1\0\1" + address, 10)]
+        elif self._dialect != GET and proxy is not None:
             self._request = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode("ascii")
-        self.sock = socket.socket()
-        self.fd = self.sock.fileno()
-        self.sock.setblocking(False)
-        self.sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
-        self.sock.bind((next(_SOURCES), 0))
-        code = self.sock.connect_ex(proxy or target)
+        self.sock = sock = socket.socket()
+        self.fd = sock.fileno()
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((next(_SOURCES), 0))
+        code = sock.connect_ex(proxy or target)
         if code not in (0, errno.EINPROGRESS):
             self._fail(os.strerror(code))
             return
@@ -83,7 +99,9 @@ class Tunnel:
         """
         try:
             # An empty send tells whether the connection is there.
-            self.sock.send(self._request)
+            self.sock.send(
+                b"" if self._dialect == TLS else self._steps[0][0] if self._steps else self._request
+            )
         except BlockingIOError:
             if first:
                 self.loop.watch(self.fd, WRITE, self._connected)
@@ -91,14 +109,65 @@ class Tunnel:
         except OSError as problem:
             self._fail(problem.strerror or str(problem))
             return
-        call = self._answered
+        call = {SOCKS5: self._stepped, TLS: self._shaken}.get(self._dialect, self._answered)
         if first:
             self.loop.watch(self.fd, READ, call)
         else:
             self.loop.calls[self.fd] = call
             self.loop.change(self.fd, READ)
-        if not self._request:
+        if self._dialect == TLS:
+            self.sock = SecureSocket(self.sock)  # type: ignore[arg-type]
+            self._shaken()
+        elif not self._request and not self._steps:
             self._opened(self, b"")
+
+    def _shaken(self) -> None:
+        """
+        Go on with the TLS handshake, and send the request behind it.
+        """
+        assert isinstance(self.sock, SecureSocket)
+        try:
+            self.sock.handshake()
+            self.sock.send(self._request)
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            self._fail(problem.strerror or str(problem))
+            return
+        self.loop.calls[self.fd] = self._answered
+
+    def _stepped(self) -> None:
+        """
+        One more answer of SOCKS.
+        """
+        try:
+            got = self.sock.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            self._fail(problem.strerror or str(problem))
+            return
+        if not got:
+            self._fail("closed before an answer")
+            return
+        self._answer += got
+        size = self._steps[0][1]
+        if len(self._answer) < size:
+            return
+        answer, rest = self._answer[:size], self._answer[size:]
+        # The method that was offered, or the reply that all is well.
+        if answer[0] != 5 or answer[1] != 0:
+            self._fail(f"answer {answer.hex()}")
+            return
+        del self._steps[0]
+        self._answer = b""
+        if not self._steps:
+            self._opened(self, rest)
+            return
+        try:
+            self.sock.send(self._steps[0][0])
+        except OSError as problem:
+            self._fail(problem.strerror or str(problem))
 
     def _answered(self) -> None:
         try:

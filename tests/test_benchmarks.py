@@ -45,6 +45,12 @@ class ModeTests(TestCase):
         self.assertEqual(parseMode("bulk-7-both"), Mode("bulk-7-both", "bulk", 7, "both"))
         self.assertEqual(parseMode("idle-123"), Mode("idle-123", "idle", 123))
         self.assertEqual(parseMode("start"), Mode("start", "start"))
+        self.assertEqual(parseMode("get-3"), Mode("get-3", "get", 3, dialect="get"))
+
+    def test_theDialectStandsInFront(self) -> None:
+        """How the proxy is spoken to is a word before the family."""
+        self.assertEqual(parseMode("tls-bulk-2-up"), Mode("tls-bulk-2-up", "bulk", 2, "up", "tls"))
+        self.assertEqual(parseMode("socks5-open-4"), Mode("socks5-open-4", "open", 4, dialect="socks5"))
 
     def test_everyDefaultIsAMode(self) -> None:
         """What runs without options is what can be asked for."""
@@ -61,6 +67,10 @@ class ModeTests(TestCase):
             "open-1-down",
             "ping--1",
             "start-1",
+            "tls-start",
+            "socks5-get-1",
+            "tls",
+            "gopher-open-1",
         ):
             with self.subTest(name), self.assertRaisesRegex(ValueError, "there are: bulk-N-down"):
                 parseMode(name)
@@ -73,7 +83,7 @@ class PeerTests(TestCase):
         """A name, a port and a command with quotes make a peer."""
         peer = parsePeer("mine=3128:/bin/mine --title 'a proxy'")
         self.assertEqual((peer.name, peer.port, peer.program), ("mine", 3128, "/bin/mine"))
-        self.assertEqual(peer.arguments(1, Path("/")), ["--title", "a proxy"])
+        self.assertEqual(peer.arguments(1, Path("/"), "connect"), ["--title", "a proxy"])
 
     def test_refusesAnotherForm(self) -> None:
         """Missing parts, impossible ports and names that are taken are refused."""
@@ -83,7 +93,7 @@ class PeerTests(TestCase):
 
     def test_missingProgramIsNotFound(self) -> None:
         """What is not installed is not found, and a folder that has it is looked into first."""
-        peer = Peer("absent", "no-such-proxy-program", lambda port, folder: [])
+        peer = Peer("absent", "no-such-proxy-program", lambda port, folder, dialect: [])
         self.assertIsNone(peer.find([]))
         with tempfile.TemporaryDirectory() as name:
             program = Path(name) / peer.program
@@ -92,7 +102,7 @@ class PeerTests(TestCase):
 
     def test_missingDistributionIsNotFound(self) -> None:
         """A peer of this interpreter has to be installed in it."""
-        peer = Peer("absent", sys.executable, lambda port, folder: [], distribution="no-such-distribution")
+        peer = Peer("absent", sys.executable, lambda port, folder, dialect: [], distribution="no-such-distribution")
         self.assertIsNone(peer.find([]))
 
     def test_everybodyCanBeToldHowToGetIt(self) -> None:
@@ -212,6 +222,25 @@ class CommandTests(TestCase):
         self.assertIn("kib_per_tunnel", records[-2].figures)
         self.assertIn("### bulk-2-down", done.stdout)
         self.assertEqual(again.stdout, done.stdout)
+
+    def test_measuresEveryDialect(self) -> None:
+        """One short round of each way to speak to this proxy gives figures without errors."""
+        modes = ["get-2", "socks5-open-2", "tls-open-2", "tls-ping-2", "tls-bulk-2-down", "tls-bulk-1-up"]
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "run.jsonl"
+            ends = ["--peers", "connectproxy,plain", "--rounds", "1", "--seconds", "0.2", "--json", str(output)]
+            done = self.run_("--modes", ",".join(modes), *ends)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            _, records = fromJSON(output.read_text("utf-8").splitlines())
+        self.assertEqual([record.mode for record in records if record.peer == "connectproxy"], modes)
+        for record in records:
+            with self.subTest(record.mode, peer=record.peer):
+                if record.peer == "plain":
+                    self.assertRegex(record.skipped, "does not speak")
+                else:
+                    self.assertEqual((record.errors, record.skipped), ({}, ""))
+                    costs = [value for key, value in record.figures.items() if key.startswith("cpu")]
+                    self.assertTrue(costs and all(cost > 0 for cost in costs), record.figures)
 
     def test_aProxyThatEndsIsAnError(self) -> None:
         """A proxy that does not work is told with its last words, and the exit code says so."""

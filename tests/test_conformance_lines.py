@@ -17,8 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from connectproxy.errors import KINDS, Refusal
-from connectproxy.listeners.http import HTTPProxyFactory, formatRefusal
+from connectproxy.listeners.http import HTTPProxyFactory
 from connectproxy.wire.http1 import CONNECTED
+from connectproxy.wire.refusal import formatRefusal
 from tests.fakes import FakeReactor, Peer, makeSwitchboard
 from tests.integration.origins import authority
 

@@ -41,21 +41,42 @@ class Layer(NamedTuple):
 
 
 L0 = "errors address address.* wire wire.*"
-L1 = f"{L0} interfaces leg wheel discovery sockets own pipes"
+L1 = f"{L0} interfaces interfaces.* leg wheel discovery sockets own pipes"
 
 LAYERS = (
     Layer(0, L0, L0),
     Layer(0, "config config.*", f"{L0} config config.*", "twisted"),
-    Layer(1, "interfaces", L0, "twisted zope"),
+    # A seam towards clients hands over a leg, and a leg knows nothing of ours.
+    Layer(1, "interfaces interfaces.*", f"{L0} interfaces interfaces.* leg", "twisted zope"),
     Layer(1, "leg wheel discovery sockets own pipes", L1, "twisted zope"),
+    # The far side of a message that is forwarded: of the same standing as a leg, whoever dials.
+    Layer(1, "origin origin.*", f"{L1} origin origin.*", "twisted zope"),
     Layer(2, "policy limits ledger rules rules.*", L1, "twisted zope"),
+    Layer(2, "auth", L1, "zope"),
+    # The only place that knows OpenSSL.
+    Layer(2, "tls tls.*", f"{L1} tls tls.*", "twisted zope OpenSSL cryptography"),
     Layer(3, "relay", L1, "twisted zope"),
     Layer(3, "splice spliced", f"{L1} relay splice spliced", "twisted zope"),
     Layer(4, "dial names race", L1, "twisted zope"),
     Layer(4, "upstreams upstreams.*", f"{L1} dial names race", "twisted zope"),
+    # What a relay and an upstream are for octets, for datagrams.
+    Layer(4, "datagrams datagrams.*", f"{L1} datagrams datagrams.* names", "twisted zope"),
     Layer(5, "call", L1, "twisted zope"),
-    Layer(5, "switchboard", f"{L1} call policy limits ledger", "twisted zope"),
-    Layer(6, "listeners listeners.*", L1, "twisted zope"),
+    # An exchange is a call that goes otherwise from the connection on; an association shows
+    # addresses as a call does.
+    Layer(5, "exchange association", f"{L1} call", "twisted zope"),
+    Layer(
+        5,
+        "switchboard",
+        f"{L1} call exchange association policy limits ledger",
+        "twisted zope",
+    ),
+    # Whoever has the first octets may have to end TLS before there are any.
+    Layer(6, "listeners.auto listeners.auto.*", f"{L1} tls", "twisted zope"),
+    # HPACK is HTTP/2's own compression, and nobody else's business.
+    Layer(6, "listeners.http2 listeners.http2.*", f"{L1} origin", "twisted zope hpack"),
+    # HTTP forwards messages, so that it has origins besides clients.
+    Layer(6, "listeners listeners.*", f"{L1} origin", "twisted zope"),
     Layer(7, "service", "*", "twisted zope"),
     Layer(7, "tap", f"{PACKAGE} config config.* service", "twisted zope"),
     Layer(7, PACKAGE, "config service", ""),
@@ -63,7 +84,8 @@ LAYERS = (
 """The first row that names a module is its row."""
 
 SEPARATE = ("upstreams", "listeners", "rules")
-"""Packages whose modules never import each other, and are imported by nobody by name."""
+"""Packages of kinds: modules, or packages of modules, that never import each other, and are imported by
+nobody by name."""
 
 
 class Import(NamedTuple):
@@ -172,10 +194,13 @@ def _against(each: Import, module: str, layer: Layer, package: str, known: dict[
     target = each.name.removeprefix(f"{package}.")
     if each.name not in known:
         return "there is no such module"
-    for separate in SEPARATE:
-        inside = target.startswith(f"{separate}.")
-        if inside and module not in (each.name, f"{package}.{separate}"):
-            return f"kinds in {separate} are found by discovery, never by name"
+    within, _, kind = target.partition(".")
+    if kind and within in SEPARATE:
+        own = ".".join((package, within, kind.partition(".")[0]))
+        if module == own or module.startswith(f"{own}."):
+            return ""
+        if module != f"{package}.{within}":
+            return f"kinds in {within} are found by discovery, never by name"
     other = layerOf(each.name, package)
     if each.typing and other is not None and other.level <= layer.level:
         return ""
@@ -332,17 +357,36 @@ class CheckTests(SynchronousTestCase):
         self.assertViolations("from connectproxy.listeners import http", "by discovery", module="service")
         self.assertViolations("import connectproxy.rules.ports", "by discovery", module="policy")
 
+    def test_kindsInPackages(self) -> None:
+        """
+        The modules of one kind know each other; those of two do not.
+        """
+        self.put("connectproxy/listeners/http/__init__.py", "from connectproxy.listeners.http.port import x")
+        self.put("connectproxy/listeners/http/port.py")
+        self.put("connectproxy/listeners/http2/__init__.py")
+        text = "from connectproxy.listeners.http.port import x"
+        self.assertViolations(text, module="listeners.http.connection")
+        self.assertViolations("", module="listeners.http.port")
+        self.assertViolations(text, "by discovery", module="listeners.http2.port")
+        self.assertViolations(text, "by discovery", module="listeners.socks")
+        self.assertViolations(text, "by discovery", module="call")
+        self.assertFalse(
+            [line for line in violations(self.root) if line.startswith("connectproxy.listeners.http:")]
+        )
+
     def test_annotations(self) -> None:
         """
         What only annotations need may come from the same level, but from no higher one.
         """
-        self.put("connectproxy/leg.py")
+        self.put("connectproxy/wheel.py")
         self.put("connectproxy/relay.py")
         text = "if TYPE_CHECKING:\n    from connectproxy.{0} import x\nelse:\n    import connectproxy.errors"
         self.put("connectproxy/errors.py")
-        self.assertViolations(text.format("leg"), module="interfaces")
+        self.assertViolations(text.format("wheel"), module="interfaces")
         self.assertViolations(text.format("relay"), "against the direction", module="interfaces")
-        self.assertViolations("from connectproxy.leg import x", "against the direction", module="interfaces")
+        self.assertViolations(
+            "from connectproxy.wheel import x", "against the direction", module="interfaces"
+        )
 
     def test_reactor(self) -> None:
         """

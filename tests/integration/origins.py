@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["Authority", "Web", "authority"]
+__all__ = ["Authority", "Web", "authority", "readBody"]
 
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -105,9 +105,23 @@ def authority() -> Authority:
     return made
 
 
+def readBody(request: BaseHTTPRequestHandler) -> bytes:
+    """
+    Read the body of a request, by its length or in chunks.
+    """
+    if request.headers["Transfer-Encoding"] is None:
+        return request.rfile.read(int(request.headers["Content-Length"] or 0))
+    body = []
+    while size := int(request.rfile.readline(), 16):
+        body.append(request.rfile.read(size))
+        assert request.rfile.readline() == b"\r\n"
+    assert request.rfile.readline() == b"\r\n"
+    return b"".join(body)
+
+
 class _Request(BaseHTTPRequestHandler):
     """
-    Answers with a page of its server's.
+    Answers with a page of its server's, or sends a body back, its last octet first.
     """
 
     protocol_version = "HTTP/1.1"
@@ -125,7 +139,7 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = readBody(self)
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
