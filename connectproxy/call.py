@@ -2,9 +2,9 @@
 One request, from its arrival to its event.
 
 The order of things stands here: admit, authenticate, decide, dial, answer, relay,
-record.  A
-call moves forward through L{Phase} and never back.  The client's going away is
-one path in any phase: cancel what is outstanding, record, done.
+record.  A call moves forward through L{Phase} and never back, but for one that is
+begun again (L{connectproxy.exchange}).  The client's going away is one path in any
+phase: cancel what is outstanding, record, done.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from connectproxy.interfaces import (
     Arrival,
     Attempt,
     Established,
-    IInboundTunnel,
+    IInbound,
     ITunnel,
     Outcome,
     Phase,
@@ -95,13 +95,13 @@ class Call:
     """
 
     __slots__ = (
-        "_address", "_began", "_board", "_connecting", "_dialled", "_gone", "_inbound", "_instead", "_relay", "_share",
-        "_resolved", "_tried", "_tunnel", "_upstream", "_verdict", "phase", "request", "slot",
+        "_address", "_began", "_board", "_connecting", "_dialled", "_gone", "_inbound", "_instead", "_relay",
+        "_resolved", "_share", "_tried", "_tunnel", "_upstream", "_verdict", "phase", "request", "slot",
     )  # fmt: skip
 
     _log = Logger()
 
-    def __init__(self, board: Switchboard, inbound: IInboundTunnel) -> None:
+    def __init__(self, board: Switchboard, inbound: IInbound) -> None:
         self._board = board
         self._inbound: Any = inbound
         self.request = inbound.request
@@ -173,7 +173,8 @@ class Call:
         Have a connection made.
         """
         board = self._board
-        connecting = board.upstreams[self._upstream].connect(self.request, board.legs)
+        upstream: Any = self._upstream  # which has been settled by now
+        connecting = board.upstreams[upstream].connect(self.request, board.legs)
         board.wheel.add(self, board.connectTimeout)
         self._connecting = connecting
         connecting.addCallbacks(self._connected, self._failed)

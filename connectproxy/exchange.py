@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any
 
 from twisted.python.failure import Failure
 
@@ -43,8 +44,7 @@ class ExchangeCall(Call):
         """
         Take a connection that is open, if that is allowed; otherwise have one made.
         """
-        established = self._inbound.idle(self._upstream)
-        if established is not None:
+        while established := self._inbound.idle(self._upstream):
             address = _addressOf(established.address)
             if address is None or self._board.policy.decideAddress(self.request, address) is None:
                 self._connected(established)
@@ -88,8 +88,9 @@ class ExchangeCall(Call):
             except Exception:  # noqa: BLE001 - as above
                 self._broken(Failure())
             return
-        if self._tunnel is not None:
-            self._relay = self._tunnel.relayName
+        carriage: Any = self._tunnel
+        if carriage is not None:  # behind a 101 it is a relay that has carried
+            self._relay = carriage.relayName
         if board.draining:
             outcome = outcome._replace(phase=Phase.DRAINING)
         event = "abandoned" if outcome.kind == "client_gone" else "request"

@@ -29,7 +29,7 @@ __all__ = ["FIELDS", "AccessFile", "Ledger"]
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
         "timestamp": "when the client connected: RFC 3339, UTC, milliseconds",
-        "event": "`tunnel` if a tunnel was opened, `request` if a request was forwarded as a message or was for the"
+        "event": "`tunnel` if a tunnel was opened or datagrams were relayed, `request` if a request was forwarded as a message or was for the"
         " proxy's own pages, `refusal` if it was refused, `abandoned` if the client went away before it had its"
         " answer",
         "id": "unique to this event: a prefix for the process and a number",
@@ -39,7 +39,8 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "sender": "the address of the load balancer whose PROXY header named the client; null without one",
         "user": "who asked, as authenticated; null where nobody is asked, or it did not come to that",
         "tls": "the version of TLS between client and proxy; null in clear",
-        "certificate": "the subject of the client's certificate; null without one",
+        "certificate": "the subject of the client's certificate, or the SHA-256 of all of it where it has none; null"
+        " without a certificate",
         "protocol": "what the client spoke: `http/1.1`, `http/1.0`, `h2`, `socks5`, `socks4` or `socks4a`; `tls`,"
         " `proxy` or `unknown` where it did not come to that",
         "method": "the request's method; null if none could be read",
@@ -60,8 +61,8 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "address": "the address and port that were connected to; null if none was",
         "tried": "every address tried: `address`, `result` (`connected`, `aborted` or a kind of refusal)"
         " and `ms`",
-        "relay": "what carried the bytes: `splice` or `wired` for a tunnel, `http` for a request that was forwarded;"
-        " null without a connection",
+        "relay": "what carried the bytes: `splice` or `wired` for a tunnel, `forward` for a request that was"
+        " forwarded, `datagrams` for UDP; null without a connection",
         "bytes_up": "octets that the origin's socket took from the client; of a request that was forwarded, its content's",
         "bytes_down": "octets that the client's socket took from the origin; of a request that was forwarded, the content of"
         " its response",
@@ -123,7 +124,7 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
     An event as one line of JSON, in ASCII.
 
     A tunnel costs two hundred microseconds and some; the encoder of the standard
-    library, which can't know that it is always the same thirty fields, takes eight
+    library, which can't know that it is always the same fields, takes eight
     of them and this takes five.
 
     @param event: has every field of L{FIELDS}, in order.

@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from connectproxy.interfaces import IRelay, ITunnel, Outcome, Phase
 from connectproxy.leg import Leg, adopt
-from connectproxy.sockets import pendingError, unsent
+from connectproxy.sockets import pendingError, unsent, writeNow
 from connectproxy.wheel import Wheel
 
 __all__ = ["Timeouts", "Tunnel", "WiredRelay"]
@@ -192,7 +192,7 @@ class _Side(Protocol):
         """
         self.tunnel.active = self.tunnel._clock.seconds()
         self.count += len(data)
-        self.peer.transport.write(data)  # type: ignore[union-attr]
+        writeNow(self.peer.transport, data)  # type: ignore[arg-type]
 
     def pauseProducing(self) -> None:
         """

@@ -188,8 +188,11 @@ class ProxyService(Service):
                 port.stopListening()  # too late: the service has stopped meanwhile
                 return
             self._ports.append(port)
-            secure = listener.endpoint.startswith("ssl:") or listener.options["tls_certificate"]
-            self._opened(port, "https" if secure else "http")
+            wrapped = listener.endpoint.startswith("ssl:")
+            secure = wrapped or listener.options["tls_certificate"]
+            self._opened(
+                port, "https" if secure else "http", clear=not (wrapped or listener.options["require_tls"])
+            )
 
         def failed(failure: Failure, listener: Listener) -> None:
             reason = getattr(failure.value, "socketError", None) or failure.value
@@ -222,12 +225,13 @@ class ProxyService(Service):
         if self._watch is not None:
             self._watch.reload()
 
-    def _opened(self, port: Any, scheme: str) -> None:
+    def _opened(self, port: Any, scheme: str, *, clear: bool) -> None:
         """
         A port listens: let it be known to people, to the rule against loops, and
         to admission.
 
         @param scheme: of the proxy's URL, as a client names it.
+        @param clear: clients may come without TLS.
         """
         address = port.getHost()
         self.addresses.append(address)
@@ -243,6 +247,12 @@ class ProxyService(Service):
             return
         ip = ip_address(host)
         self._own.add(ip, number)
+        if clear and self.config["auth.basic"] and not ip.is_loopback:
+            self._log.warn(
+                "clients may send their password to {where} in clear text; require_tls, or a network that nobody"
+                " listens to, keeps it secret",
+                where=shown,
+            )
         reachable = showAddress(address)
         if ip.is_unspecified:
             reachable = f"127.0.0.1:{number}" if ip.version == 4 else f"[::1]:{number}"

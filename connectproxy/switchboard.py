@@ -238,5 +238,6 @@ class Switchboard:
         """
         End every call: refuse what has no answer yet, reset what is up.
         """
-        for each in (*self._calls, *self.associations):
+        both: tuple[Any, ...] = (*self._calls, *self.associations)
+        for each in both:
             each.abort(kind)

@@ -23,6 +23,7 @@ from twisted.python import usage
 from connectproxy import __version__
 from connectproxy.config import SCHEMA, Config, ConfigurationError, Setting, load
 from connectproxy.config.forms import AccessLog, Flag, PortList
+from connectproxy.config.words import File, FileList
 
 __all__ = ["Options", "StartFailed", "makeService"]
 
@@ -38,7 +39,7 @@ def _described(setting: Setting) -> str:
     if isinstance(setting.default, list):
         default = ",".join(map(str, setting.default)) or "none"
     else:
-        default = str(setting.default)
+        default = str(setting.default) or "none"
     return f"{setting.metavar}: {setting.help} ({setting.form.words}; default: {default})"
 
 
@@ -52,6 +53,8 @@ def _completer(setting: Setting) -> usage.Completer:
     """
     How a shell completes an option's argument.
     """
+    if isinstance(setting.form, File | FileList):
+        return usage.CompleteFiles()
     if isinstance(setting.form, AccessLog):
         return usage.CompleteFiles(descr="file, - or none")
     if isinstance(setting.form, PortList):

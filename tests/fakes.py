@@ -43,9 +43,11 @@ from connectproxy.interfaces import (
     Arrival,
     Attempt,
     Established,
+    IInboundExchange,
     IInboundTunnel,
     IRule,
     ISwitchboard,
+    ITunnel,
     IUpstream,
     TunnelRequest,
 )

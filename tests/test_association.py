@@ -107,9 +107,9 @@ class DenyPort25:
         return None
 
 
-class AssociationTests(SynchronousTestCase):
+class AssociationCase(SynchronousTestCase):
     """
-    From the request to the event.
+    Associations at a switchboard on a fake network.
     """
 
     def setUp(self) -> None:
@@ -175,6 +175,12 @@ class AssociationTests(SynchronousTestCase):
         """
         self.assertEqual((self.board.associations, len(self.board.wheel)), (set(), 0))
         self.assertEqual(self.reactor.getReaders(), [])
+
+
+class EventTests(AssociationCase):
+    """
+    What is recorded of an association, and of what it refuses.
+    """
 
     def test_interface(self) -> None:
         """
@@ -303,139 +309,13 @@ class AssociationTests(SynchronousTestCase):
         self.only().refused(self.only().request, Refusal("dns_error", "there is none"))
         self.assertEqual((self.events[0]["decision"], self.events[0]["rule"]), (None, None))
 
-    def test_idle(self) -> None:
+    def test_unknownClient(self) -> None:
         """
-        It ends when nothing has been passed on for so long; every datagram prolongs it.
+        The event of a client whose address is none.
         """
-        self.build(timeouts__idle=60.0)
-        inbound = self.associate()
-        flow: Any = inbound.flow
-        self.reactor.advance(50.0)
-        flow.send(to("192.0.2.1:53"), b"abc")
-        self.reactor.advance(59.0)
-        self.assertEqual(inbound.closings, 0)
-        self.reactor.advance(2.0)
-        self.assertEqual(inbound.closings, 1)
-        self.assertEqual((self.events[0]["end"], self.events[0]["ended_by"]), ("idle_timeout", "proxy"))
-        self.assertNothingLeft()
-
-    def test_lifetime(self) -> None:
-        """
-        It ends when it has lasted for so long, whatever it carries.
-        """
-        self.build(timeouts__lifetime=100.0, timeouts__idle=60.0)
-        inbound = self.associate()
-        flow: Any = inbound.flow
-        for _ in range(3):
-            self.reactor.advance(33.0)
-            flow.send(to("192.0.2.1:53"), b"abc")
-        self.assertEqual(inbound.closings, 0)
-        self.reactor.advance(2.0)
-        self.assertEqual((inbound.closings, self.events[0]["end"]), (1, "lifetime_exceeded"))
-        self.assertNothingLeft()
-
-    def test_lifetimeAlone(self) -> None:
-        """
-        Either limit can be switched off, and both.
-        """
-        self.build(timeouts__lifetime=100.0, timeouts__idle=0.0)
-        self.associate()
-        self.reactor.advance(101.0)
-        self.assertEqual(self.events[0]["end"], "lifetime_exceeded")
-        self.build(timeouts__lifetime=0.0, timeouts__idle=0.0)
-        self.associate()
-        self.assertEqual(len(self.board.wheel), 0)
-
-    def test_limit(self) -> None:
-        """
-        There are so many and no more, until one ends.
-        """
-        self.build(limits__udp_associations=2)
-        first, second = self.associate(), self.associate()
-        third = FakeInbound()
-        self.board.associate(third)
-        (refusal,) = third.refusals
-        self.assertEqual((refusal.kind, third.flow), ("connection_limit_reached", None))
-        self.assertEqual(self.events[-1]["error"], "connection_limit_reached")
-        first.lost()
-        self.assertEqual(self.associate().refusals, [])
-        self.assertEqual((len(self.board.associations), second.closings), (2, 0))
-
-    def test_clientLimit(self) -> None:
-        """
-        It counts as one of its client's tunnels, whoever the client is known by.
-        """
-        self.build()
-        self.board.admission.perClient = 1
-        for fields in ({"user": "ann"}, {"user": None}, {"user": None, "client": UNIXAddress(b"/x")}):
-            first, second = self.associate(**fields), FakeInbound(**fields)
-            self.board.associate(second)
-            self.assertEqual([each.kind for each in second.refusals], ["client_limit_reached"])
-            first.lost()
-            third = self.associate(**fields)
-            self.assertEqual(third.refusals, [])
-            third.lost()
-        self.assertNothingLeft()
-
-    def test_draining(self) -> None:
-        """
-        While the proxy stops there are no new ones; those that are there are ended with
-        everything else.
-        """
-        inbound = self.associate()
-        self.board.draining = True
-        late = FakeInbound()
-        self.board.associate(late)
-        self.assertEqual([each.kind for each in late.refusals], ["proxy_draining"])
-        self.board.abort("drain_timeout")
-        self.assertEqual((inbound.closings, self.events[-1]["end"]), (1, "drain_timeout"))
-        self.assertEqual(self.events[-1]["phase"], "draining")
-        self.assertNothingLeft()
-
-    def test_authentication(self) -> None:
-        """
-        Where users are asked, and the dialect has not settled who it is, the request's
-        fields have to say it.
-        """
-
-        class Authenticator:
-            def identify(self, fields: Any) -> Any:
-                return "ann" if fields else Refusal("proxy_authentication_required", "who are you")
-
-        self.build(authenticator=Authenticator())
-        self.assertRefused(self.associate(user=None), "proxy_authentication_required")
-        self.assertEqual((self.events[-1]["phase"], self.events[-1]["user"]), ("authenticating", None))
-        self.associate(user=None, fields=((b"proxy-authorization", b"x"), (b"host", b"y")))
-        self.assertEqual((self.only().request.user, self.only().request.fields), ("ann", ((b"host", b"y"),)))
-        self.associate(user="bob")
-        self.assertEqual({each.request.user for each in self.board.associations}, {"ann", "bob"})
-
-    def test_clientsSideFails(self) -> None:
-        """
-        Where the client's side could not be opened, the client has its answer already; want
-        of descriptors is known to admission.
-        """
-        paused: list[str] = []
-        self.patch(self.board.admission, "exhausted", lambda: paused.append("exhausted"))
-        for kind in ("socks_command_not_supported", "proxy_exhausted"):
-            inbound = FakeInbound()
-            inbound.answer = Refusal(kind, "there is no socket")
-            self.begin(inbound)
-            event = self.events[-1]
-            self.assertEqual((inbound.refusals, event["error"], event["event"]), ([], kind, "refusal"))
-            self.assertEqual((event["reason"], event["phase"]), ("there is no socket", "answering"))
-            self.assertNothingLeft()
-        self.assertEqual(paused, ["exhausted"])
-
-    def test_bug(self) -> None:
-        """
-        A bug of ours is logged, and nobody left waiting.
-        """
-        inbound = FakeInbound()
-        inbound.answer = RuntimeError("a bug")
-        self.begin(inbound)
-        self.assertRefused(inbound, "proxy_internal_error")
-        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.associate(client=IPv4Address("TCP", "192.0.2.8", 1)).lost()
+        self.associate(client=UNIXAddress(b"/x")).lost()
+        self.assertEqual([each["client"] for each in self.events], ["192.0.2.8:1", "unix"])
 
     def test_lostEvent(self) -> None:
         """
@@ -450,40 +330,3 @@ class AssociationTests(SynchronousTestCase):
         inbound.lost()
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
         self.assertNothingLeft()
-
-    def test_broken(self) -> None:
-        """
-        A socket that fails for good ends it; once is enough.
-        """
-        inbound = self.associate()
-        flow: Any = inbound.flow
-        association = self.only()
-        flow.send(to("192.0.2.1:53"), b"abc")
-        (reader,) = self.reactor.getReaders()
-        reader.connectionLost(None)
-        association.broken()
-        self.assertEqual((inbound.closings, len(self.events)), (1, 1))
-        self.assertEqual((self.events[0]["end"], self.events[0]["ended_by"]), ("aborted", "proxy"))
-        self.assertNothingLeft()
-
-    def test_brokenInAnswer(self) -> None:
-        """
-        One that ends while its client is being answered stays ended.
-        """
-
-        class Hasty(FakeInbound):
-            def accept(self, flow: IDatagramFlow) -> Refusal | None:
-                self.lost()
-                return None
-
-        self.begin(Hasty())
-        self.assertEqual([each["end"] for each in self.events], ["eof"])
-        self.assertNothingLeft()
-
-    def test_unknownClient(self) -> None:
-        """
-        The event of a client whose address is none.
-        """
-        self.associate(client=IPv4Address("TCP", "192.0.2.8", 1)).lost()
-        self.associate(client=UNIXAddress(b"/x")).lost()
-        self.assertEqual([each["client"] for each in self.events], ["192.0.2.8:1", "unix"])

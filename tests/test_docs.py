@@ -54,6 +54,7 @@ STRANGERS = {
     "config": "ours, and in no file",
     "rundir": "twistd's",
     "proxy-server": "Chromium's",
+    "proxy-cacert": "curl's",
     "modes": "of python -m benchmarks",
 }
 """Options that are none of the schema's, and whose they are."""
@@ -199,14 +200,17 @@ class PageTests(SynchronousTestCase):
 
     def test_commands(self) -> None:
         """
-        A command line of ours is one that the options take, C{FILE} aside.
+        A command line of ours is one that the options take, C{FILE} aside; files that it
+        names behind an C{@} have something in them.
         """
         found = 0
+        secret = Path(self.mktemp())
+        secret.write_text("user:password")
         for page in PAGES:
             for line in re.findall(r"twistd -n connectproxy( --.*)$", page.read_text(), re.MULTILINE):
                 if "--config" in line:
                     continue
-                words = line.split()
+                words = [f"@{secret}" if word.startswith("@") else word for word in line.split()]
                 given: dict[str, Any] = {}
                 repeatable = {setting.option for setting in SCHEMA if setting.repeatable}
                 for name, value in zip(words[::2], words[1::2], strict=True):
@@ -385,7 +389,7 @@ class LogTests(SynchronousTestCase):
             "null": (type(None),),
         }
         events = [json.loads(text) for text in fences(self.page, "json")]
-        self.assertEqual([event["event"] for event in events], ["tunnel", "refusal", "abandoned"])
+        self.assertEqual([event["event"] for event in events], ["tunnel", "request", "refusal", "abandoned"])
         for event in events:
             self.assertEqual(list(event), list(FIELDS))
             for name, value in event.items():
@@ -554,7 +558,7 @@ class DesignTests(SynchronousTestCase):
         Numbers that stand in the prose are the code's.
         """
         from connectproxy import ledger, limits, names, pipes, race, splice, wheel
-        from connectproxy.listeners import http
+        from connectproxy.listeners.http import ending
         from connectproxy.upstreams import direct
 
         text = " ".join(self.page.read_text().split())
@@ -569,7 +573,7 @@ class DesignTests(SynchronousTestCase):
             f"a pipe's {pipes.PIPE_SIZE >> 20} MiB",
             f"{splice.COPY_SIZE >> 10} KiB at a time",
             f"up to {wheel.GRAIN * 1000:g} ms late",
-            f"or {http.LINGER_OCTETS >> 20} MiB",
+            f"or {ending.LINGER_OCTETS >> 20} MiB",
             f"Here it is {BACKLOG} where the endpoint does not say",
         ):
             self.assertIn(words, text)

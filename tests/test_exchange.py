@@ -41,7 +41,7 @@ class Carriage:
     An exchange under way, which ends when the test says so.
     """
 
-    relayName = "http"
+    relayName = "forward"
     bytesUp = bytesDown = 0
 
     def __init__(self) -> None:
@@ -61,14 +61,14 @@ class FakeExchange:
     """
     A request that is forwarded, as a listener hands it over.
 
-    @ivar kept: the connection that an earlier one has left, which is given once.
+    @ivar kept: the connections that earlier ones have left, of which each is given once.
     @ivar asked: the upstreams that L{idle} was asked about.
     @ivar carriages: those that were begun, in order.
     """
 
     def __init__(self, request: Any, kept: Established | None = None, at: Any = None) -> None:
         self.request = request
-        self.kept = kept
+        self.kept = [] if kept is None else [kept]
         self.at = at
         self.asked: list[str] = []
         self.accepted: list[Established] = []
@@ -78,8 +78,7 @@ class FakeExchange:
 
     def idle(self, upstream: str) -> Established | None:
         self.asked.append(upstream)
-        kept, self.kept = self.kept, None
-        return kept
+        return self.kept.pop() if self.kept else None
 
     def accept(self, established: Established) -> Any:
         assert self.refused is None, "answered twice"
@@ -171,7 +170,7 @@ class ForwardTests(ExchangeCase):
             upstream="direct",
             address="198.51.100.1:80",
             tried=[{"address": "198.51.100.1", "result": "connected", "ms": 0.0}],
-            relay="http",
+            relay="forward",
             bytes_up=3,
             bytes_down=5,
             ended_by="origin",
@@ -293,7 +292,7 @@ class ForwardTests(ExchangeCase):
         """
         self.forward(at=lambda carriage: carriage.end())
         self.origin()
-        self.event(event="request", end="complete", relay="http")
+        self.event(event="request", end="complete", relay="forward")
         self.nothingIsLeft()
 
     def test_acceptRaises(self) -> None:
@@ -407,10 +406,35 @@ class IdleTests(ExchangeCase):
             self.upstream.dials[-1].succeed()
             self.assertEqual(exchange.accepted[0].address, "198.51.100.1:80")
 
+    def test_another(self) -> None:
+        """
+        Where several are open, one that is still allowed will do.
+        """
+
+        class Closed(Says):
+            def decideAddress(self, request: Any, address: Any) -> Verdict | None:
+                return Verdict(Action.DENY, "why", "closed") if str(address).endswith(".9") else None
+
+        self.make(Closed(None))
+        (first, far), (second, _) = self.keep("198.51.100.9:80"), self.keep("198.51.100.8:80")
+        exchange = FakeExchange(makeRequest("host.example:80"), second)
+        exchange.kept.append(first)
+        self.board.forward(exchange)
+        self.reactor.flush()
+        self.assertTrue(far.ended)
+        self.assertIs(exchange.accepted[0], second)
+        self.assertEqual((exchange.asked, self.upstream.dials), (["direct", "direct"], []))
+
     def test_noAddress(self) -> None:
         """
         Where a chain's first hop has a name there is no address to judge.
         """
+
+        class Asked(Says):
+            def decideAddress(self, request: Any, address: Any) -> Verdict | None:
+                raise ZeroDivisionError
+
+        self.make(Asked(None))
         kept, _ = self.keep("hop.example:3128")
         self.assertEqual(len(self.forward(kept).accepted), 1)
         for shown in ("hop.example:3128", "unix", "unknown", "", ":80", "[]:80", "1.2.3:80"):

@@ -53,6 +53,8 @@ LAYERS = (
     Layer(1, "origin origin.*", f"{L1} origin origin.*", "twisted zope"),
     Layer(2, "policy limits ledger rules rules.*", L1, "twisted zope"),
     Layer(2, "auth", L1, "zope"),
+    # For trying things out, and for tests; it makes octets and touches no file.
+    Layer(0, "certificates", "", "cryptography"),
     # The only place that knows OpenSSL.
     Layer(2, "tls tls.*", f"{L1} tls tls.*", "twisted zope OpenSSL cryptography"),
     Layer(3, "relay", L1, "twisted zope"),
@@ -78,6 +80,8 @@ LAYERS = (
     # HTTP forwards messages, so that it has origins besides clients.
     Layer(6, "listeners listeners.*", f"{L1} origin", "twisted zope"),
     Layer(7, "service", "*", "twisted zope"),
+    Layer(7, "cert", "certificates"),
+    Layer(7, "__main__", "", ""),
     Layer(7, "tap", f"{PACKAGE} config config.* service", "twisted zope"),
     Layer(7, PACKAGE, "config service", ""),
 )

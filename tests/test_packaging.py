@@ -135,7 +135,8 @@ class WheelTests(SynchronousTestCase):
         required = re.findall(r"^Requires-Dist: (.*)$", self.metadata, re.MULTILINE)
         always = [each for each in required if "extra ==" not in each]
         self.assertEqual(
-            sorted(re.split(r"[ >=<\[]", each)[0].lower() for each in always), ["twisted", "zope.interface"]
+            sorted(re.split(r"[ >=<\[]", each)[0].lower() for each in always),
+            ["cryptography", "h2", "pyopenssl", "twisted", "zope.interface"],
         )
         self.assertEqual(len(self.licences), 1)
 

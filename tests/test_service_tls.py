@@ -256,6 +256,30 @@ class UserTests(ServiceCase):
         self.assertEqual(answer.status, 403)
         self.assertNotIn("proxy-authenticate", {name.lower() for name in answer.fields})
 
+    def test_clearText(self) -> None:
+        """
+        Where others could listen to passwords, the log says so; not for loopback, and not
+        where clients have to speak TLS (conformance 70).
+        """
+
+        def warned(**listen: Any) -> bool:
+            with capturedLogs() as events:
+                config = configure(
+                    listen=[listen], auth={"basic": f"Aladdin:{SECRET}"}, access_log={"file": "none"}
+                )
+                service = ProxyService(self.reactor, config)
+                service.startService()
+                stopping = service.stopService()
+                self.reactor.flush()
+                self.successResultOf(stopping)
+            return any("in clear text" in (formatEvent(event) or "") for event in events)
+
+        secure = {"tls_certificate": [certified().file]}
+        self.assertTrue(warned(endpoint="192.0.2.1:8080"))
+        self.assertTrue(warned(endpoint="192.0.2.1:8080", **secure))
+        self.assertFalse(warned(endpoint="127.0.0.1:8080"))
+        self.assertFalse(warned(endpoint="192.0.2.1:8080", require_tls=True, **secure))
+
     def test_nothingShows(self) -> None:
         """
         Neither the log nor any event nor the service itself shows a password, right or

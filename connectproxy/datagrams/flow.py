@@ -243,7 +243,8 @@ class Flow:
         if lookup is not None:
             lookup.stop()
             self._release(key, lookup)
-            self.drop("to names that were not found in time", len(lookup.waiting))
+            if lookup.waiting:
+                self.drop("to names that were not found in time", len(lookup.waiting))
 
     def _lookedUp(
         self, route: _Route, request: TunnelRequest, addresses: tuple[IPAddress, ...], asked: bool

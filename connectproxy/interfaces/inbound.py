@@ -21,6 +21,7 @@ __all__ = [
     "IAuthenticator",
     "ICarriage",
     "IDialect",
+    "IInbound",
     "IInboundExchange",
     "IInboundTunnel",
     "IListenerKind",
@@ -29,26 +30,17 @@ __all__ = [
 ]
 
 
-class IInboundTunnel(Interface):
+class IInbound(Interface):
     """
-    What a listener hands over: one request that wants a tunnel.
+    What every listener hands over: one request, of one kind or the other.
 
-    Exactly one of L{accept} and L{refuse} is called, exactly once, unless the
-    client has gone before: then neither is.
+    Exactly one of C{accept}, which each kind has in its own form, and L{refuse} is
+    called, exactly once, unless the client has gone before: then neither is.
     """
 
     request: TunnelRequest = Attribute(
         "The L{TunnelRequest}. The switchboard puts another in its place once it knows the user."
     )
-
-    def accept(established: Established) -> Leg:
-        """
-        Answer success in the listener's own dialect, and let go of the
-        transport: no octet that arrives from now on is the listener's.
-
-        @return: the client's leg, which a relay takes before anything else
-            happens, with whatever the client had sent behind its request.
-        """
 
     def refuse(refusal: Refusal) -> None:
         """
@@ -63,7 +55,22 @@ class IInboundTunnel(Interface):
         """
 
 
-class IInboundExchange(IInboundTunnel):
+class IInboundTunnel(IInbound):
+    """
+    One request that wants a tunnel.
+    """
+
+    def accept(established: Established) -> Leg:
+        """
+        Answer success in the listener's own dialect, and let go of the
+        transport: no octet that arrives from now on is the listener's.
+
+        @return: the client's leg, which a relay takes before anything else
+            happens, with whatever the client had sent behind its request.
+        """
+
+
+class IInboundExchange(IInbound):
     """
     One request that is forwarded as a message, not tunnelled: an exchange of HTTP
     messages, which the listener carries itself.
@@ -81,8 +88,8 @@ class IInboundExchange(IInboundTunnel):
             connection that was made by that way, for the same destination and
             the same user, will do.
         @return: it, no longer idle, as it was when it was made; or L{None}, for one
-            to be made.  It is closed if the policy no longer allows its address,
-            and another is accepted then, or none.
+            to be made.  If the policy no longer allows its address it is closed,
+            and this is asked again.
         """
 
     def accept(established: Established) -> ICarriage:
@@ -254,7 +261,8 @@ class IDialect(IListenerKind):
 
         @param octets: the first ones, at least one.
         @return: one of C{protocolNames}; C{""} where more octets are needed to
-            tell; L{None} for what is not its.
+            tell; L{None} for what is not its.  Where two dialects know the same
+            octets as theirs, the one that could not tell by the first is meant.
         """
 
     def buildReceiver(switchboard: ISwitchboard) -> IReceiver:

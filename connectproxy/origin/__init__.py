@@ -25,6 +25,8 @@ put it into an L{OriginPool}, or call C{connection.close()}.  One that is not re
 closes by itself.  Whoever gives up a request calls C{connection.abort()} and is told
 nothing more.
 
+A 407 is told as any other status; it is not for clients of the proxy to see.
+
 Deadlines are the connection's own, by L{Patience}: for the head of the response, for
 silence in the middle, and for being idle.
 

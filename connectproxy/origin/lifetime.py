@@ -56,9 +56,6 @@ class Lifetime(Deadline, Protocol):
         It is idle in a pool from now on.
         """
         self.pool = pool
-        if self.established.tried:
-            # What it took to connect is told with the request that it was done for.
-            self.established = self.established._replace(tried=(), resolved=0.0)
         if self._paused:
             self.resumeProducing()
         self.within(self._patience.kept)

@@ -3,7 +3,8 @@ TLS between clients and the proxy.
 
   - L{connectproxy.tls.files} reads certificates and keys;
   - L{connectproxy.tls.context} makes contexts of them, anew when they change;
-  - L{connectproxy.tls.transport} puts TLS onto a connected transport;
+  - L{connectproxy.tls.transport} puts TLS onto a connected transport, of which
+    L{connectproxy.tls.layer} passes on the rest;
   - L{connectproxy.tls.identity} tells who a client is by its certificate;
   - L{connectproxy.tls.failure} tells why a handshake failed;
   - L{connectproxy.tls.watch} notices certificates that were renewed.

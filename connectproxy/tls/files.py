@@ -19,7 +19,16 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-__all__ = ["Certified", "dnsNames", "readAuthorities", "readCertified", "stamp"]
+__all__ = ["MALFORMED", "Certified", "dnsNames", "readAuthorities", "readCertified", "stamp"]
+
+MALFORMED = (
+    ValueError,
+    TypeError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises at a certificate, or an extension, that it cannot read."""
 
 _LARGEST = 1 << 20
 """Octets of a file that are read: a chain has some thousands."""
@@ -104,7 +113,7 @@ def dnsNames(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *MALFORMED):
         return ()
 
 
@@ -136,7 +145,7 @@ def _certificates(path: str) -> tuple[x509.Certificate, ...]:
         )
     try:
         return tuple(x509.load_pem_x509_certificates(octets))
-    except ValueError as error:
+    except MALFORMED as error:
         raise ValueError(f"{path}: a certificate in it is damaged ({error}); get the file anew") from error
 
 
@@ -189,5 +198,5 @@ def _hasAddresses(certificate: x509.Certificate) -> bool:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         return bool(extension.value.get_values_for_type(x509.IPAddress))
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *MALFORMED):
         return False

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from cryptography import x509
 from OpenSSL import crypto
 
+from connectproxy.tls.files import MALFORMED
+
 __all__ = ["ClientCertificate", "clientIdentity"]
 
 NAMES = 32
@@ -69,14 +71,14 @@ def identify(der: bytes) -> ClientCertificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         subject = _escaped(certificate.subject.rfc4514_string())
-    except ValueError:  # OpenSSL reads some that cryptography does not
+    except MALFORMED:  # OpenSSL reads some that cryptography does not
         return ClientCertificate("", (), (), (), fingerprint)
     dns: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *MALFORMED):
         pass
     else:
         dns = tuple(name.lower() for name in _sound(names.get_values_for_type(x509.DNSName), _DNS))

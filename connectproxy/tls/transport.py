@@ -30,20 +30,24 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ISystemHandle,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from connectproxy.leg import adopt
 from connectproxy.sockets import writeNow
+from connectproxy.tls.layer import Layer
 
 __all__ = ["TLSTransport", "Truncated", "secure"]
 
 _RECORD = 1 << 14
 """Octets in a record, at most (RFC 8446 section 5.1)."""
 
-_CHUNK = 1 << 18
-"""Octets that are encrypted before they are written out."""
+_CHUNK = 1 << 15
+"""
+Octets that OpenSSL is given at once.  Its buffers never shrink: with 64 KiB a tunnel that has
+once been busy keeps 202 KiB, with 32 KiB 112 KiB, at the same speed.
+"""
 
 _OVERHEAD = 64
 """Octets that a record has besides its content: TLS 1.2 and 1.3 have 22 to 29."""
@@ -57,7 +61,7 @@ class Truncated(ConnectionDone):
 
 
 @implementer(INegotiated, IPushProducer, ISystemHandle)
-class TLSTransport(Protocol):
+class TLSTransport(Layer):
     """
     The server's side of a TLS connection: a protocol to the transport below, a transport to
     the protocol within.
@@ -69,7 +73,6 @@ class TLSTransport(Protocol):
     @ivar disconnecting: it is being closed.
     """
 
-    transport: Any
     negotiatedProtocol: bytes | None = None
     disconnecting = False
     _connection: Any = None
@@ -100,9 +103,12 @@ class TLSTransport(Protocol):
         """
         if self._finished:
             return  # it is thrown away until the peer closes
+        if self._established:
+            self._deliver(data)
+            return
         self._connection.bio_write(data)
-        if self._established or self._shake():
-            self._deliver()
+        if self._shake():
+            self._deliver(b"")
 
     def _shake(self) -> bool:
         """
@@ -113,14 +119,14 @@ class TLSTransport(Protocol):
         try:
             self._connection.do_handshake()
         except SSL.WantReadError:
-            self._flush(_FLIGHT)
+            self._flush()
             return False
         except SSL.Error:
             self._fail(Failure())
             return False
         self._established = True
         self.negotiatedProtocol = self._connection.get_alpn_proto_negotiated() or None
-        self._flush(_FLIGHT)
+        self._flush()
         pending, self._pending = self._pending, []
         if pending:
             self._encrypt(b"".join(pending))
@@ -136,20 +142,32 @@ class TLSTransport(Protocol):
             self._finish()
         return not self._finished
 
-    def _deliver(self) -> None:
+    def _deliver(self, octets: bytes) -> None:
         """
         Deliver what can be decrypted by now.
+
+        @param octets: what came besides what OpenSSL has.
         """
-        recv = self._connection.recv
+        connection = self._connection
+        put, recv = connection.bio_write, connection.recv
+        view = memoryview(octets)
+        done = 0
         pieces: list[bytes] = []
         failure = None
         ended = False
         try:
             while True:
-                pieces.append(recv(_RECORD))
-        except SSL.WantReadError:
+                if octets:
+                    put(view[done : done + _CHUNK])
+                    done += _CHUNK
+                try:
+                    while True:
+                        pieces.append(recv(_RECORD))
+                except SSL.WantReadError:
+                    if done >= len(octets):
+                        break
             if not pieces:
-                self._flush(_FLIGHT)  # it may have been a message of TLS that wants an answer
+                self._flush()  # it may have been a message of TLS that wants an answer
         except SSL.ZeroReturnError:
             ended = True
         except SSL.Error:
@@ -167,7 +185,7 @@ class TLSTransport(Protocol):
         TLS cannot go on: let the peer know why, and close.
         """
         self._reason = failure
-        self._flush(_FLIGHT)
+        self._flush()
         self._release()
         self.transport.loseConnection()
 
@@ -181,7 +199,7 @@ class TLSTransport(Protocol):
             self._connection.shutdown()
         except SSL.Error:
             pass  # it is closed in any case
-        self._flush(_FLIGHT)
+        self._flush()
         self._release()
         if closed:
             self.transport.loseConnection()
@@ -233,40 +251,45 @@ class TLSTransport(Protocol):
 
     def _encrypt(self, octets: bytes) -> None:
         """
-        Encrypt, and hand the records to the transport.
+        Encrypt, and hand all records to the transport together.
         """
-        send = self._connection.send
-        size = len(octets)
+        connection = self._connection
+        send, take = connection.send, connection.bio_read
+        view = memoryview(octets)
         done = 0
+        records: list[bytes] = []
         try:
-            if size <= _CHUNK:
-                done = send(octets)
-                self._flush(done + _OVERHEAD * (2 + done // _RECORD))
-            while done < size and not self._finished:
-                sent = send(octets[done : done + _CHUNK])
-                self._flush(sent + _OVERHEAD * (2 + sent // _RECORD))
+            while done < len(octets):
+                sent = send(view[done : done + _CHUNK])
                 done += sent
+                records.append(take(sent + _OVERHEAD * (2 + sent // _RECORD)))
         except SSL.Error:
             self._fail(Failure())
+        else:
+            self._put(records[0] if len(records) == 1 else b"".join(records))
 
-    def _flush(self, size: int) -> None:
+    def _flush(self) -> None:
         """
-        Hand over what OpenSSL wants to be sent.
-
-        @param size: how many octets that is, at most, or nearly.
+        Hand over what OpenSSL wants to be sent besides.
         """
-        transport = self.transport
         try:
             while True:
-                octets = self._connection.bio_read(size)
-                if self._producer is None or self._producer[1]:
-                    writeNow(transport, octets)
-                else:
-                    transport.write(octets)  # which asks a pull producer for more when it is done
-                if len(octets) < size:
+                octets = self._connection.bio_read(_FLIGHT)
+                self._put(octets)
+                if len(octets) < _FLIGHT:
                     break
         except SSL.WantReadError:
             pass  # that was all
+
+    def _put(self, octets: bytes) -> None:
+        """
+        Hand octets to the transport: to its socket where that takes them, but not if a
+        producer is to be asked for more when they are written.
+        """
+        if self._producer is None or self._producer[1]:
+            writeNow(self.transport, octets)
+        else:
+            self.transport.write(octets)
 
     def loseConnection(self) -> None:
         """
@@ -323,18 +346,6 @@ class TLSTransport(Protocol):
             if self.disconnecting and self._established and not self._finished:
                 self._finish()
 
-    def pauseProducing(self) -> None:
-        """
-        Deliver no more for now.
-        """
-        self.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        Deliver again.
-        """
-        self.transport.resumeProducing()
-
     def stopProducing(self) -> None:
         """
         Deliver no more ever.
@@ -352,35 +363,6 @@ class TLSTransport(Protocol):
         The client's certificate, as OpenSSL has it, or L{None}.
         """
         return None if self._connection is None else self._connection.get_peer_certificate()
-
-    def fileno(self) -> int:
-        """The descriptor of the socket below."""
-        number: int = self.transport.fileno()
-        return number
-
-    def getHost(self) -> Any:
-        """This end's address."""
-        return self.transport.getHost()
-
-    def getPeer(self) -> Any:
-        """The other end's address."""
-        return self.transport.getPeer()
-
-    def getTcpNoDelay(self) -> Any:
-        """See L{twisted.internet.interfaces.ITCPTransport.getTcpNoDelay}."""
-        return self.transport.getTcpNoDelay()
-
-    def setTcpNoDelay(self, enabled: Any) -> None:
-        """See L{twisted.internet.interfaces.ITCPTransport.setTcpNoDelay}."""
-        self.transport.setTcpNoDelay(enabled)
-
-    def getTcpKeepAlive(self) -> Any:
-        """See L{twisted.internet.interfaces.ITCPTransport.getTcpKeepAlive}."""
-        return self.transport.getTcpKeepAlive()
-
-    def setTcpKeepAlive(self, enabled: Any) -> None:
-        """See L{twisted.internet.interfaces.ITCPTransport.setTcpKeepAlive}."""
-        self.transport.setTcpKeepAlive(enabled)
 
 
 def secure(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from email.utils import formatdate
 
 from connectproxy.errors import Refusal
+from connectproxy.wire.authorization import challenge
 from connectproxy.wire.http1 import formatResponse
 from connectproxy.wire.proxystatus import proxyStatus
 
@@ -42,16 +43,8 @@ def explain(refusal: Refusal, identifier: str) -> tuple[list[tuple[str, str]], b
         ("Cache-Control", "no-store"),
     ]
     if row.status == 407:
-        fields.append(("Proxy-Authenticate", _challenge(identifier)))
+        fields.append(("Proxy-Authenticate", challenge(identifier)))
     return fields, body
-
-
-def _challenge(realm: str) -> str:
-    """
-    RFC 7617 section 2: the challenge of the Basic scheme, its realm a quoted-string.
-    """
-    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-    return f'Basic realm="{quoted}", charset="UTF-8"'
 
 
 def formatRefusal(refusal: Refusal, identifier: str, *, withBody: bool = True, close: bool = True) -> bytes:

@@ -14,7 +14,7 @@ from tests.integration.case import ProxyTestCase
 from tests.integration.origins import Web, authority
 from tests.integration.running import GUARD, LOCAL, environment, waitFor
 
-__all__ = ["CLIENTS", "PAGE", "PASSWORD", "USER", "OnePortCase", "ProgramTestCase"]
+__all__ = ["CLIENTS", "NEAR", "PAGE", "PASSWORD", "USER", "OnePortCase", "ProgramTestCase"]
 
 CLIENTS = Path(__file__).with_name("clients")
 """Where those clients are that are written for the tests, in languages of their own."""
@@ -25,6 +25,13 @@ USER = "ann"
 
 PASSWORD = "pass:word"
 """With a colon, at which only the first separates (RFC 7617 section 2)."""
+
+
+NEAR = (*LOCAL, "--allow-ports", "1024-65535")
+"""
+Options that open this machine's loopback networks, where the tests' origins are, and keep
+programs from the services that they would call on their own: a browser knows several.
+"""
 
 
 class ProgramTestCase(ProxyTestCase):
@@ -82,7 +89,7 @@ class OnePortCase(ProgramTestCase):
         The options of the proxy.
         """
         made = authority()
-        options = (*LOCAL, "--tls-certificate", str(made.chain), "--tls-key", str(made.key))
+        options = (*NEAR, "--tls-certificate", str(made.chain), "--tls-key", str(made.key))
         return (*options, "--auth", f"{USER}:{PASSWORD}") if self.asks else options
 
     @property

@@ -7,52 +7,23 @@ from __future__ import annotations
 import http.client
 import random
 import ssl
-import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.integration.case import ProxyTestCase
 from tests.integration.origins import Web, authority
-from tests.integration.running import GUARD, LOCAL, environment
+from tests.integration.program import PAGE, ProgramTestCase
+from tests.integration.running import GUARD, LOCAL
 
 pytestmark = pytest.mark.integration
 
-PAGE = b"a page, through a tunnel\n"
 
-
-class ClientTestCase(ProxyTestCase):
+class ClientTestCase(ProgramTestCase):
     """
     Tests with a program.
     """
-
-    def web(self, **more: bool) -> Web:
-        """
-        A server with one page.
-        """
-        return self.closing(Web({"/": PAGE}, **more))
-
-    def command(self, *words: str | Path, said: bytes = b"", status: int = 0, **variables: str) -> bytes:
-        """
-        Run a command, which has to end with a status.
-
-        @param said: what it reads from standard input.
-        @return: what it wrote; to standard error as well if it was to fail.
-        """
-        done = subprocess.run(
-            list(map(str, words)),
-            input=said,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if status else subprocess.PIPE,
-            env=environment(HOME="/nonexistent", **variables),
-            cwd=self.temporary(),
-            timeout=GUARD,
-            check=False,
-        )
-        self.assertEqual(done.returncode, status, (done.stdout, done.stderr))
-        return done.stdout
 
     def assertTunnelled(self, web: Web, count: int = 1) -> None:
         """
@@ -111,12 +82,11 @@ class CurlTests(ClientTestCase):
 
     def test_plain(self) -> None:
         """
-        Plain HTTP without a tunnel is refused, with words that reach the person.
+        A refusal of plain HTTP shows as an ordinary answer, with words that reach the person.
         """
-        web = self.web(tls=False)
-        said = self.curl("-i", "-x", self.proxy.url, f"{web.url}/")
-        self.assertIn(b"HTTP/1.1 501 Not Implemented\r\n", said)
-        self.assertIn(b"the method is GET; only CONNECT is served", said)
+        said = self.curl("-i", "-x", self.proxy.url, "http://10.0.0.1/")
+        self.assertIn(b"HTTP/1.1 403 Forbidden\r\n", said)
+        self.assertIn(b"What to do: ", said)
 
     def test_refused(self) -> None:
         """

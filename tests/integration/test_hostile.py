@@ -99,24 +99,37 @@ class RefusedHeadTests(ProxyTestCase):
 
     def test_otherProtocols(self) -> None:
         """
-        Who speaks something else is told what it was taken for.
+        Who speaks something that looks like HTTP at first is told what it was taken for.
         """
         for octets, words in {
-            clientHello(): "looks like a TLS handshake; this port speaks plain HTTP",
-            b"\x05\x01\x00": "looks like SOCKS 5",
-            b"\x04\x01\x01\xbb\x01\x01\x01\x01\x00": "looks like SOCKS 4",
-            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n": "looks like a PROXY protocol header, version 1",
-            b"\r\n\r\n\0\r\nQUIT\n\x21\x11": "looks like a PROXY protocol header, version 2",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n": "the client sent a PROXY header, which is taken only once",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11": "PROXY",
             b"SSH-2.0-OpenSSH_9.2\r\n": "line 1 is not a method, a target",
         }.items():
             self.assertRefused(self.ask(octets), 400, "http_request_error", words)
 
+    def test_nothingThatIsServed(self) -> None:
+        """
+        What nothing here speaks is closed without a word, and the event says what it was.
+        """
+        for octets, words in {
+            clientHello(): "the client began TLS, for which there is no certificate",
+            b"\x00\xff\x00": "nothing begins with \\x00\\xff\\x00",
+            b"\x80\x2e\x01": "nothing begins with \\x80.\\x01",
+        }.items():
+            client = self.connect()
+            name = nameOf(client)
+            client.sendall(octets)
+            self.assertEqual(readToEnd(client)[0], b"")
+            event = self.proxy.event(name)
+            self.assertEqual((event["event"], event["error"]), ("refusal", "protocol_not_served"))
+            self.assertIn(words, event["reason"])
+
     def test_otherVersions(self) -> None:
         """
-        HTTP/2 without asking, and what may come one day, is no HTTP/1.
+        What may come one day is no HTTP/1.
         """
-        for octets in (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"CONNECT a.example:443 HTTP/3.0\r\n\r\n"):
-            self.assertEqual(self.ask(octets).status, 505)
+        self.assertEqual(self.ask(b"CONNECT a.example:443 HTTP/3.0\r\n\r\n").status, 505)
 
     def test_malformed(self) -> None:
         """
@@ -163,17 +176,15 @@ class RefusedHeadTests(ProxyTestCase):
             self.assertEqual(answer.status, 400, request)
             self.assertRefused(answer, 400, "http_request_error")
 
-    def test_otherMethods(self) -> None:
+    def test_otherSchemes(self) -> None:
         """
-        Whatever is no CONNECT is answered 501, with a body that says which it was; the
-        answer to HEAD has none.
+        A URL with another scheme than http is answered 501, by whatever method, with advice
+        in the body; the answer to HEAD has none.
         """
-        for method in ("GET", "POST", "OPTIONS", "connect", "BREW"):
-            answer = self.ask(f"{method} http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
-            self.assertRefused(
-                answer, 501, "proxy_internal_response", f"the method is {method}; only CONNECT"
-            )
-        answer = self.ask(b"HEAD http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
+        for method in ("GET", "POST", "OPTIONS", "BREW"):
+            answer = self.ask(f"{method} https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
+            self.assertRefused(answer, 501, "proxy_internal_response", "CONNECT")
+        answer = self.ask(b"HEAD https://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n")
         self.assertEqual((answer.status, answer.body), (501, ""))
 
     def test_oversized(self) -> None:

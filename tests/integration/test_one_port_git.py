@@ -107,13 +107,12 @@ class GitTests(GitCase):
 
     def test_https(self) -> None:
         """
-        From C{https://}.
+        From C{https://} by C{http://}.  Not by C{https://}: the libcurl that git has in Debian 12
+        forgets what is left of the outer TLS, and waits for more, with any proxy.
         """
-        for scheme in ("http", "https"):
-            self.proxy.mark()
-            web = self.closing(GitWeb(self.repositories))
-            self.exchange(scheme, web)
-            self.assertExchanged(web, "tunnel", "http/1.1", tls=scheme == "https")
+        web = self.closing(GitWeb(self.repositories))
+        self.exchange("http", web)
+        self.assertExchanged(web, "tunnel", "http/1.1")
 
     def test_socks(self) -> None:
         """
@@ -133,19 +132,20 @@ class GitAskedTests(GitCase):
 
     def test_plain(self) -> None:
         """
-        From C{http://}: git is asked before it sends its chunks, or it could not send them again.
+        From C{http://} by C{https://}: git is asked before it sends its chunks, or it could not
+        send them again.
         """
         web = self.closing(GitWeb(self.repositories, tls=False))
-        self.exchange("http", web)
-        self.assertExchanged(web, "request", "http/1.1")
+        self.exchange("https", web)
+        self.assertExchanged(web, "request", "http/1.1", tls=True)
 
     def test_https(self) -> None:
         """
-        From C{https://} by C{https://}.
+        From C{https://} by C{http://}.
         """
         web = self.closing(GitWeb(self.repositories))
-        self.exchange("https", web)
-        self.assertExchanged(web, "tunnel", "http/1.1", tls=True)
+        self.exchange("http", web)
+        self.assertExchanged(web, "tunnel", "http/1.1")
 
     def test_socks(self) -> None:
         """

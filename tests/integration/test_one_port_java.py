@@ -4,7 +4,10 @@ Java at the one port: its HttpClient by HTTP, and its sockets by SOCKS.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import subprocess
+import tempfile
 
 import pytest
 
@@ -15,35 +18,41 @@ from tests.integration.running import GUARD, environment
 pytestmark = pytest.mark.integration
 
 
+@functools.cache
+def compiled() -> str:
+    """
+    Compile the program.
+
+    @return: the directory where Java finds it.
+    """
+    temporary = tempfile.TemporaryDirectory(prefix="connectproxy-")
+    atexit.register(temporary.cleanup)
+    command = ["javac", "-proc:none", "-d", temporary.name, str(CLIENTS / "Fetch.java")]
+    subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, timeout=GUARD, check=True)
+    return temporary.name
+
+
 class JavaTests(OnePortCase):
     """
     A program for Java, in C{tests/integration/clients}.
     """
 
-    def java(self, way: str, *urls: str, settings: tuple[str, ...] = ()) -> list[str]:
+    def java(self, way: str, *urls: str) -> list[str]:
         """
         Run it.
 
         @return: for each URL the version of HTTP that Java names, and the page.
         """
         user = (USER, PASSWORD) if self.asks else ("", "")
-        return (
-            self.command(
-                # Quick to start rather than quick to run.
-                *("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"),
-                # Or it keeps Basic from tunnels, and this machine's own names from proxies.
-                *(
-                    "-Djdk.http.auth.tunneling.disabledSchemes=",
-                    "-Dhttp.nonProxyHosts=",
-                    "-DsocksNonProxyHosts=",
-                ),
-                *settings,
-                *(CLIENTS / "Fetch.java", "127.0.0.1", str(self.proxy.port), *user),
-                *(authority().certificate, way, *urls),
-            )
-            .decode()
-            .splitlines()
+        said = self.command(
+            # Quick to start rather than quick to run.
+            *("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"),
+            # Or it keeps Basic from tunnels, and this machine's own names from proxies.
+            *("-Djdk.http.auth.tunneling.disabledSchemes=", "-Dhttp.nonProxyHosts=", "-DsocksNonProxyHosts="),
+            *("-cp", compiled(), "Fetch", "127.0.0.1", str(self.proxy.port), *user),
+            *(authority().certificate, way, *urls),
         )
+        return said.decode().splitlines()
 
     def origin2(self) -> str:
         """

@@ -120,7 +120,7 @@ class RequestsTests(PythonCase):
             session.trust_env = False
             session.proxies = {"http": self.by("socks5h")}
             with self.assertRaises(requests.exceptions.ConnectionError) as caught:
-                session.get("http://10.0.0.1/", timeout=GUARD)
+                session.get("http://10.0.0.1:8080/", timeout=GUARD)
         self.assertIn("not allowed by ruleset", str(caught.exception))
 
 

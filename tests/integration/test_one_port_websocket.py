@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from tests.integration.origins import authority
-from tests.integration.program import OnePortCase
+from tests.integration.program import CLIENTS, PASSWORD, USER, OnePortCase
 from tests.integration.running import GUARD
 
 pytestmark = pytest.mark.integration
@@ -134,6 +134,28 @@ class WebSocketTests(OnePortCase):
             self.assertEqual(found, ("GET", "http/1.1", 101, self.user, server.address))
             self.assertGreater(event["bytes_down"], sum(map(len, MESSAGES)))
             self.assertEqual(event["tls"] is not None, scheme == "https")
+
+    def test_streams(self) -> None:
+        """
+        Node's http2 with WebSockets in streams of one connection (RFC 8441).
+        """
+        for scheme in ("http", "https"):
+            self.proxy.mark()
+            servers = [self.echo(tls=False), self.echo(tls=False)]
+            targets = [server.address for server in servers]
+            proxy = f"{scheme}://localhost:{self.proxy.port}"
+            user = f"{USER}:{PASSWORD}" if self.asks else ""
+            said = self.command(
+                "node", CLIENTS / "extended.js", proxy, authority().certificate, user, *targets
+            )
+            self.assertEqual(said, b"a message\n" * 2)
+            self.proxy.waitForEvents(2)
+            events = self.proxy.events()
+            self.assertEqual({each["target"] for each in events}, set(targets))
+            names = ("protocol", "status", "user")
+            found = {(*(each[name] for name in names), each["tls"] is not None) for each in events}
+            self.assertEqual(found, {("h2", 200, self.user, scheme == "https")})
+            self.assertEqual(len({each["client"] for each in events}), 1)
 
 
 class WebSocketAskedTests(WebSocketTests):

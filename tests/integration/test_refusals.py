@@ -118,6 +118,10 @@ class DefaultTests(ProxyTestCase):
             {
                 "event": "refusal",
                 "client": name,
+                "sender": None,
+                "user": None,
+                "tls": None,
+                "certificate": None,
                 "protocol": "http/1.1",
                 "method": "CONNECT",
                 "target": "169.254.169.254:80",

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
 import socks as pysocks
 
 from connectproxy.wire.socks import Command, formatDatagram, formatRequest5
 from tests.integration.case import ProxyTestCase
-from tests.integration.raw import nameOf, readExactly, readToEnd
-from tests.integration.running import LOCAL, waitFor
+from tests.integration.origins import authority
+from tests.integration.raw import nameOf, readExactly, readToEnd, reset
+from tests.integration.running import GUARD, LOCAL, waitFor
 from tests.integration.socksraw import HELLO, Association, Echo, associate, readReply, udpSocket
 
 pytestmark = pytest.mark.integration
@@ -261,3 +264,80 @@ class EndTests(DatagramCase):
         proxy.wait()
         (event,) = proxy.events()
         self.assertEqual((event["end"], event["phase"], event["bytes_up"]), ("drain_timeout", "draining", 8))
+
+
+class WayTests(DatagramCase):
+    """
+    Clients that did not come straight over TCP.
+    """
+
+    def test_balancer(self) -> None:
+        """
+        Behind a balancer the client is who the PROXY header names, and nobody else.
+        """
+        config = '[[listen]]\nendpoint = "tcp:0:interface=127.0.0.1"\nproxy_protocol_from = ["127.0.0.1"]\n'
+        proxy = self.launch(*LOCAL, config=config, listen=())
+        echo, udp = self.echo(), udpSocket("127.0.0.9")
+        control = self.connect(proxy)
+        control.sendall(b"PROXY TCP4 127.0.0.9 127.0.0.1 4000 1080\r\n")
+        association = self.closing(associate(control, udp))
+        balancer = self.closing(udpSocket())
+        balancer.sendto(formatDatagram("127.0.0.1", echo.port, b"x"), association.relay)
+        self.assertEchoes(association, echo)
+        association.close()
+        proxy.waitForEvents(1)
+        (event,) = proxy.events()
+        self.assertEqual(event["client"], "127.0.0.9:4000")
+        self.assertEqual(event["reason"], "datagrams were dropped: 1 from somebody else")
+
+    def test_TLS(self) -> None:
+        """
+        Within TLS it is the same, the datagrams beside it.
+        """
+        made = authority()
+        proxy = self.launch(*LOCAL, "--tls-certificate", str(made.chain), "--tls-key", str(made.key))
+        context = ssl.create_default_context(cafile=str(made.certificate))
+        control = self.closing(context.wrap_socket(self.connect(proxy), server_hostname="localhost"))
+        association = self.closing(associate(control, udpSocket()))
+        self.assertEchoes(association, self.echo())
+        association.control.close()
+        proxy.waitForEvents(1)
+        (event,) = proxy.events()
+        self.assertEqual((event["end"], event["tls"], event["bytes_up"]), ("eof", "TLSv1.3", 8))
+
+    def test_UNIX(self) -> None:
+        """
+        Over a UNIX socket there is no address to send to: it is refused, and said why.
+        """
+        path = self.temporary() / "socks"
+        proxy = self.launch(*LOCAL, listen=(f"unix:{path}",))
+        client = self.closing(socket.socket(socket.AF_UNIX))
+        client.settimeout(GUARD)
+        client.connect(str(path))
+        client.sendall(HELLO + formatRequest5("0.0.0.0", 0, Command.ASSOCIATE))
+        self.assertEqual(readExactly(client, 2), b"\x05\x00")
+        self.assertEqual(readReply(client)[0], 7)
+        self.assertEqual(readToEnd(client), (b"", "eof"))
+        proxy.waitForEvents(1)
+        self.assertIn("no IP address", proxy.events()[0]["reason"])
+
+    def test_nothingLeft(self) -> None:
+        """
+        Associations that have come and gone, in whatever way, leave no descriptor.
+        """
+        echo = self.echo()
+        descriptors = Path(f"/proc/{self.proxy.process.pid}/fd")
+        self.associate().close()
+        self.proxy.waitForEvents(1)
+        before = len(list(descriptors.iterdir()))
+        for number in range(200):
+            association = self.associate()
+            if number % 2:
+                self.assertEchoes(association, echo)
+                association.send(b"x", echo.port, "::1")
+            if number % 3:
+                reset(association.control)
+            association.close()
+        self.proxy.waitForEvents(201)
+        self.assertEqual({each["end"] for each in self.proxy.events()}, {"eof"})
+        waitFor(lambda: len(list(descriptors.iterdir())) <= before, "descriptors to be closed")

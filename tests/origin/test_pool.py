@@ -50,12 +50,12 @@ class PoolTests(OriginCase):
 
     def test_established(self) -> None:
         """
-        What it took to connect is told with the first request only.
+        What it was made from is known as long as it is open.
         """
         connection, _ = self.kept()
         before = connection.established
-        self.assertEqual((before.tried, before.resolved, before.address), ((), 0.0, "192.0.2.1:80"))
-        self.pool.take("key")
+        self.assertEqual((before.resolved, before.address), (5.0, "192.0.2.1:80"))
+        self.assertIs(self.pool.take("key"), connection)
         self.pool.put("key", connection)
         self.assertIs(connection.established, before)
 

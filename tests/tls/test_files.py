@@ -4,7 +4,9 @@ Tests for L{connectproxy.tls.files}.
 
 from __future__ import annotations
 
+import base64
 import os
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -169,6 +171,17 @@ class RefusedTests(TLSCase):
         self.write(strange.public_bytes(Encoding.PEM), certificate)
         self.assertIn("kind of key is not supported", self.refused(certificate, key))
 
+    def test_unknownVersion(self) -> None:
+        """
+        A certificate of a version that there is not is damaged.
+        """
+        der = issued("localhost").certificate.public_bytes(Encoding.DER)
+        wrong = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020101"))
+        body = base64.encodebytes(wrong)
+        certificate, key = self.pair(issued("localhost"))
+        self.write(b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n", certificate)
+        self.assertIn("is damaged", self.refused(certificate, key))
+
     def test_order(self) -> None:
         """
         Where the CA's certificate comes first, the message says so.
@@ -187,7 +200,9 @@ class RefusedTests(TLSCase):
         position %= len(whole)
         path = self.write(whole[:position] + octets + whole[position + len(octets) :])
         try:
-            readCertified(path, path)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # cryptography's, of what it will not read in future
+                readCertified(path, path)
         except ValueError as error:
             self.assertTrue(str(error).startswith(path), str(error))
 

@@ -684,31 +684,10 @@ class ProducerTests(TLSCase):
         self.assertEqual(producer.told, ["stop"])
 
 
-class BelowTests(TLSCase):
+class PeerTests(TLSCase):
     """
-    What is the transport's below.
+    Who the client is.
     """
-
-    def test_passedOn(self) -> None:
-        """
-        Addresses, the descriptor, and options of TCP.
-        """
-        within = Within()
-        _, pipe, _ = self.connected(within)
-        transport = within.transport
-        self.assertEqual(transport.getHost(), pipe.second.getHost())
-        self.assertEqual(transport.getPeer(), pipe.second.getPeer())
-        self.assertEqual(transport.fileno(), pipe.second.fileno())
-        below = mock.Mock()
-        transport.transport = below
-        for name, arguments in (
-            ("getTcpNoDelay", ()),
-            ("setTcpNoDelay", (True,)),
-            ("getTcpKeepAlive", ()),
-            ("setTcpKeepAlive", (1,)),
-        ):
-            getattr(transport, name)(*arguments)
-            getattr(below, name).assert_called_once_with(*arguments)
 
     def test_certificate(self) -> None:
         """

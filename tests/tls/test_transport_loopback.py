@@ -4,6 +4,8 @@ Tests for L{connectproxy.tls.transport} over real sockets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 
@@ -46,22 +48,26 @@ class LoopbackTests(LoopbackTestCase):
         versions; then an end in order.
         """
 
+        async def transfer(speaker: Speaker, within: Within) -> None:
+            speaker.say(octets)
+            within.transport.write(octets)
+            await self.until(lambda: len(speaker.received) == len(within.received) == len(octets))
+            self.assertEqual(speaker.received, octets)
+            self.assertEqual(within.received, octets)
+            within.transport.loseConnection()
+            await self.until(lambda: within.lost)
+            self.assertTrue(speaker.notified)
+            assert within.lost is not None
+            self.assertTrue(within.lost.check(ConnectionDone))
+
         async def test() -> None:
-            octets = bytes(range(251)) * 20_000
             for version in VERSIONS:
                 for buffers in (None, 4096):
                     speaker, within = Speaker(clientContext(version)), Within()
                     await self.connected(speaker, within, buffers)
-                    speaker.say(octets)
-                    within.transport.write(octets)
-                    await self.until(lambda: len(speaker.received) == len(within.received) == len(octets))
-                    self.assertEqual(speaker.received, octets)
-                    self.assertEqual(within.received, octets)
-                    within.transport.loseConnection()
-                    await self.until(lambda: within.lost)
-                    self.assertTrue(speaker.notified)
-                    self.assertTrue(within.lost.check(ConnectionDone))
+                    await transfer(speaker, within)
 
+        octets = bytes(range(251)) * 20_000
         return Deferred.fromCoroutine(test())
 
     def test_ends(self) -> Deferred[None]:
@@ -69,25 +75,23 @@ class LoopbackTests(LoopbackTestCase):
         The client's ends: in order, without a word, by a reset.
         """
 
+        async def end(way: Callable[[Speaker], None]) -> tuple[bool, bool]:
+            speaker, within = Speaker(), Within()
+            await self.connected(speaker, within)
+            speaker.say(b"last words")
+            await self.until(lambda: within.received)
+            way(speaker)
+            await self.until(lambda: within.lost)
+            assert within.lost is not None
+            return bool(within.lost.check(ConnectionDone)), bool(within.lost.check(Truncated))
+
         async def test() -> None:
-            for way, kinds in (
-                ("notify", (True, False)),
-                ("close", (True, True)),
-                ("reset", (False, False)),
+            for way, expected in (
+                (Speaker.notify, (True, False)),
+                (lambda speaker: speaker.transport.loseConnection(), (True, True)),
+                (lambda speaker: speaker.transport.abortConnection(), (False, False)),
             ):
-                speaker, within = Speaker(), Within()
-                await self.connected(speaker, within)
-                speaker.say(b"last words")
-                await self.until(lambda: within.received)
-                if way == "notify":
-                    speaker.notify()
-                elif way == "close":
-                    speaker.transport.loseConnection()
-                else:
-                    speaker.transport.abortConnection()
-                await self.until(lambda: within.lost)
-                done = bool(within.lost.check(ConnectionDone))
-                self.assertEqual((done, bool(within.lost.check(Truncated))), kinds, way)
+                self.assertEqual(await end(way), expected)
 
         return Deferred.fromCoroutine(test())
 

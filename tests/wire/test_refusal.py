@@ -77,3 +77,23 @@ class FormatRefusalTests(SynchronousTestCase):
         head = parse(formatRefusal(refusal, "proxy", withBody=False))
         self.assertEqual(head.body, "")
         self.assertEqual(head.fields["content-length"], whole.fields["content-length"])
+
+    def test_challenge(self) -> None:
+        """
+        A 407, and nothing else, says how to authenticate, with the realm quoted; conformance 65
+        and 67.
+        """
+        refusal = Refusal("proxy_authentication_required", "no credentials came")
+        answer = parse(formatRefusal(refusal, 'a "proxy" \\'))
+        expected = 'Basic realm="a \\"proxy\\" \\\\", charset="UTF-8"'
+        self.assertEqual(answer.fields["proxy-authenticate"], expected)
+        others = [kind for kind, row in KINDS.items() if row.status != 407]
+        for kind in others:
+            self.assertNotIn("proxy-authenticate", parse(formatRefusal(Refusal(kind), "proxy")).fields)
+
+    def test_kept(self) -> None:
+        """
+        Where the connection goes on, nothing is said of its end.
+        """
+        answer = parse(formatRefusal(Refusal("dns_error"), "proxy", close=False))
+        self.assertNotIn("connection", answer.fields)

@@ -117,7 +117,7 @@ class AutoFactory(Factory):
                 return ""
         found = None
         for each in self._dialects:
-            name = each.recognise(octets)
+            name: str | None = each.recognise(octets)
             if name == "":
                 return name
             if name in self.receivers and (found is None or each.recognise(octets[:1]) == ""):
@@ -156,7 +156,7 @@ class AutoFactory(Factory):
         Whether a client is one of those who send PROXY headers; there are some.
         """
         try:
-            return ip_address(client.host.partition("%")[0]) in self.options.senders  # type: ignore[operator]
+            return ip_address(client.host) in self.options.senders  # type: ignore[operator]
         except (AttributeError, ValueError):
             return False  # a UNIX socket
 

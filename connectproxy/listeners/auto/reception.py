@@ -94,18 +94,20 @@ class Reception(Protocol):
             if factory.options.senders and factory.expectsHeader(self._arrival.client):
                 self._header = HeaderReader((1, 2))
                 self._stage = Stage.HEADER
-            if ISSLTransport.providedBy(transport):
-                self._inside = True
-                self._stage = Stage.HANDSHAKE
             data = readNow(transport)
-            if data:
+            if data:  # so it is a plain transport
                 try:
                     self.dataReceived(data)
                 except Exception:  # noqa: BLE001 - who calls this would leave the client waiting
                     self._log.failure("a connection by {listener} failed", listener=factory.description)
                     transport.abortConnection()  # type: ignore[union-attr]
                     return
-        if not self.slot and self._stage not in (Stage.PLACED, Stage.CLOSING):
+                if self._stage is Stage.PLACED:
+                    return
+            elif ISSLTransport.providedBy(transport):
+                self._inside = True
+                self._stage = Stage.HANDSHAKE
+        if not self.slot and self._stage is not Stage.CLOSING:
             self._wait()
 
     def _wait(self) -> None:
@@ -180,7 +182,9 @@ class Reception(Protocol):
         if name:
             self._place(name, octets)
         elif name is None or len(octets) > MOST_OCTETS:
-            self._reject(*factory.strange(octets, inside=self._inside))
+            refusal, spoken = factory.strange(octets, inside=self._inside)
+            # Behind a PROXY header there is most likely somebody who speaks HTTP.
+            self._reject(refusal, spoken, answer=spoken == "proxy" and "http/1.1" in factory.receivers)
         else:
             self._held = octets
             if not self.slot:
@@ -192,7 +196,6 @@ class Reception(Protocol):
         """
         self._leave(Stage.PLACED)
         protocol: Any = self.factory.receivers[name].receive(self._arrival, name)
-        self._held = b""
         adopt(self.transport, protocol)
         if octets:
             protocol.dataReceived(octets)
@@ -203,7 +206,6 @@ class Reception(Protocol):
         """
         self._leave(Stage.PLACED)
         tls: Any = self.factory.options.tls
-        self._held = b""
         secure(self.transport, tls, Reception(self.factory, self._arrival, inside=True), octets)
 
     def handshakeCompleted(self) -> None:
@@ -294,7 +296,6 @@ class Reception(Protocol):
         started = self._held or (self._header is not None and self._header.started)
         self._leave(Stage.CLOSING)
         switchboard, arrival = self.factory.switchboard, self._arrival
-        switchboard.wheel.remove(self)
         refusal: Refusal | None = None
         if stage is Stage.HANDSHAKE:
             refusal = Refusal("tls_handshake_failed", handshakeFailure(reason))

@@ -336,6 +336,8 @@ class HTTPProxy(Flow):
                 self._reject(Refusal("proxy_draining", "the proxy is being stopped"))
             else:
                 self.leave()
+        elif self.state is State.LINGERING:
+            self.hurry()
 
     def ending(self) -> None:
         """

@@ -26,6 +26,13 @@ LINGER_OCTETS = 1 << 20
 """How much is thrown away behind the last answer before the connection is reset."""
 
 
+SECURE = 30.0
+"""
+Seconds that the closing of a connection with TLS may take behind a response: how much of
+it is still on its way, its transport does not say.
+"""
+
+
 class State(Enum):
     """
     What a client's connection is doing.
@@ -81,8 +88,7 @@ class Ending(Deadline, Protocol):
 
     def finish(self, *, unread: bool) -> None:
         """
-        Close behind a response, which gets the time that its client needs to take
-        it, as long as anything moves.
+        Close behind a response.
 
         @param unread: whether there may be octets that nobody has read, for which the
             system would answer with a reset.
@@ -91,8 +97,28 @@ class Ending(Deadline, Protocol):
             self.end()
         else:
             self.leave()
-        if unsent(self.transport) or ISSLTransport.providedBy(self.transport):
-            self.within(self.factory.patience.silence)
+        transport: Any = self.transport
+        if unsent(transport):
+            self.within(self._time())
+        elif ISSLTransport.providedBy(transport):
+            self.within(min(self._time(), SECURE))
+
+    def _time(self) -> float:
+        """
+        Seconds that a client has for what is still on its way to it: as many as for
+        silence in a body, but not more than the proxy has for stopping.
+        """
+        factory = self.factory
+        seconds = factory.patience.silence
+        return min(seconds, factory.drainTimeout) if factory.switchboard.draining else seconds
+
+    def hurry(self) -> None:
+        """
+        The proxy is being stopped: what is on its way has as long as everything else.
+        """
+        left = self.factory.drainTimeout
+        if self._due > self._clock.seconds() + left:
+            self.within(left)
 
     def reset(self) -> None:
         """
@@ -108,8 +134,9 @@ class Ending(Deadline, Protocol):
         """
         self.state = State.LINGERING
         self.ending()
-        self.within(self.factory.lingerTimeout)
-        self.transport.loseConnection()  # type: ignore[union-attr]
+        transport: Any = self.transport
+        self.within(self._time() if unsent(transport) else self.factory.lingerTimeout)
+        transport.loseConnection()
 
     def _discard(self, data: bytes) -> None:
         """

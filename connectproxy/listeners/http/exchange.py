@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from connectproxy.errors import Refusal
@@ -25,7 +27,7 @@ from connectproxy.interfaces import (
     IInboundExchange,
     Outcome,
 )
-from connectproxy.leg import Leg
+from connectproxy.leg import Leg, adopt
 from connectproxy.listeners.http.carriage import Carriage
 from connectproxy.listeners.http.repeat import LONGEST, learn
 from connectproxy.origin import OriginConnection
@@ -54,6 +56,8 @@ class Exchange(Carriage):
     """
 
     __slots__ = ()
+
+    _log = Logger()
 
     def begin(self) -> None:
         """
@@ -224,6 +228,10 @@ class Exchange(Carriage):
         """
         The final response.
         """
+        if head.status == 407:
+            # Its challenge would not go on, and the client would take it for ours.
+            self._end(Refusal("http_protocol_error", "the status is 407, which is for proxies"), "origin")
+            return
         proxy = self._proxy
         factory = proxy.factory
         switchboard = factory.switchboard
@@ -283,7 +291,17 @@ class Exchange(Carriage):
         self._status = 101
         written = formatResponseHead(head, switchboard.via, framing=NONE, close=False, upgrade=True)
         proxy.write(written, more=False)
-        self.relayName, tunnel = switchboard.join(proxy.release(), leg)
+        client = proxy.release()
+        try:
+            self.relayName, tunnel = switchboard.join(client, leg)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
+            self._log.failure("the tunnel behind a 101 failed")
+            for each in (client, leg):
+                adopt(each.transport, Protocol())
+                each.transport.abortConnection()  # type: ignore[union-attr]
+            switchboard.connectionClosed()
+            self._finish("proxy", "aborted")
+            return
         self._tunnel = tunnel
         tunnel.finished.addCallback(self._tunnelled)
 

@@ -58,6 +58,7 @@ class HTTPProxyFactory(Factory):
         limits: Limits = Limits(),
         keepTimeout: float = 60.0,
         patience: Patience = _PATIENCE,
+        drainTimeout: float = 10.0,
     ) -> None:
         """
         @param description: the listening endpoint, for events.
@@ -66,6 +67,7 @@ class HTTPProxyFactory(Factory):
         @param lingerTimeout: seconds for the client to close after a refusal.
         @param keepTimeout: seconds that a connection is kept for another request.
         @param patience: with origins.
+        @param drainTimeout: seconds for what is on its way to clients when the proxy stops.
         """
         self.switchboard: Any = switchboard
         self.clock = switchboard.clock
@@ -77,6 +79,7 @@ class HTTPProxyFactory(Factory):
         self.limits = limits
         self.keepTimeout = keepTimeout
         self.patience = patience
+        self.drainTimeout = drainTimeout
         self.connections: set[HTTPProxy] = set()
         self._second = 0
         self._date = b""
@@ -155,13 +158,15 @@ class _Kind:
         See L{IDialect.recognise}: a method begins with a letter, and empty lines
         may come before it (RFC 9112 section 2.2).
 
-        HTTP/2's preface begins so as well: who speaks that has to be asked before.
+        HTTP/2's preface begins so as well; where that is spoken it is what is meant.
         """
         return "http/1.1" if octets[:1].isalpha() or octets[:1] in (b"\r", b"\n") else None
 
     def buildReceiver(self, switchboard: ISwitchboard) -> HTTPProxyFactory:
         """See L{IDialect.buildReceiver}."""
-        return self._factory(switchboard, "")
+        factory = self._factory(switchboard, "")
+        factory.noDelay = True  # who accepts sees to it
+        return factory
 
     def listen(
         self, reactor: Any, description: str, options: Any, switchboard: ISwitchboard
@@ -187,6 +192,7 @@ class _Kind:
             settings["timeouts.linger"],
             keepTimeout=settings["timeouts.keep_alive"],
             patience=Patience.of(settings),
+            drainTimeout=settings["timeouts.drain"],
         )
 
 

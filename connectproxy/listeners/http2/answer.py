@@ -32,7 +32,12 @@ class Answer:
     __slots__ = ("_connection", "_stream", "slot")
 
     def __init__(
-        self, connection: HTTP2Connection, stream: Stream, status: int, fields: list[tuple[bytes, bytes]], body: bytes
+        self,
+        connection: HTTP2Connection,
+        stream: Stream,
+        status: int,
+        fields: list[tuple[bytes, bytes]],
+        body: bytes,
     ) -> None:
         """
         Begin.

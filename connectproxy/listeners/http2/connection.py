@@ -53,7 +53,9 @@ class HTTP2Connection(Protocol):
     @ivar sender: its sending side.
     @ivar credit: what the client may send.
     @ivar pool: idle connections to origins.
-    @ivar encoder: compresses the fields of answers.
+    @ivar encoder: writes the fields of answers.  It has no table: one that the answers of
+        several origins shared would let each find out what is in the others' (RFC 7541
+        section 7.1).
     @ivar closing: nothing is read any more.
     @ivar slot: the wheel's, for every deadline of the connection's own.
     """
@@ -84,6 +86,7 @@ class HTTP2Connection(Protocol):
         self.credit = Credit()
         self.pool = OriginPool(IDLE)
         self.encoder = Encoder()
+        self.encoder.header_table_size = 0
 
     # The beginning.
 
@@ -159,7 +162,7 @@ class HTTP2Connection(Protocol):
 
         @param end: it is the last that is sent there; nothing must be queued.
         """
-        block = self.encoder.encode(fields)
+        block = self.encoder.encode(fields, huffman=False)
         self.sender.control(formatHeaders(stream.number, block, self.sender.frameSize, end=end))
 
     def refuse(self, stream: Stream, refusal: Refusal, *, withBody: bool = True) -> None:
@@ -178,7 +181,9 @@ class HTTP2Connection(Protocol):
         """
         arrival = self.arrival
         arrived = self.now() if self._requested else arrival.arrived
-        self.switchboard.rejected(refusal, arrival.client, arrival.listener, "h2", arrived, method, target, arrival)
+        self.switchboard.rejected(
+            refusal, arrival.client, arrival.listener, "h2", arrived, method, target, arrival
+        )
 
     # Deadlines.
 
@@ -194,19 +199,17 @@ class HTTP2Connection(Protocol):
         """
         More waits for the client to read it than a client may cause: read nothing.
         """
-        if not self.closing:
-            self._deafSince = self.now()
-            self.transport.pauseProducing()
-            self._watch()
+        self._deafSince = self.now()
+        self.transport.pauseProducing()
+        self._watch()
 
     def listen(self) -> None:
         """
         The client has read it.
         """
-        if not self.closing:
-            self._deafSince = None
-            self.transport.resumeProducing()
-            self._watch()
+        self._deafSince = None
+        self.transport.resumeProducing()
+        self._watch()
 
     def _times(self) -> list[float]:
         """
@@ -263,14 +266,16 @@ class HTTP2Connection(Protocol):
         The proxy is being stopped.  Two GOAWAY are sent, so that no stream is lost that
         the client has begun before it knew (RFC 9113 section 6.8).
         """
-        if self.closing:
+        if self.closing or self._pingSince is not None or self.incoming.last is not None:
             return
         if not self.streams:
             self.leave()
             return
         self._leaving = True
         self._pingSince = self.now()
-        self.sender.control(formatGoAway(LARGEST, ErrorCode.NO_ERROR) + formatFrame(FrameType.PING, 0, 0, PING))
+        self.sender.control(
+            formatGoAway(LARGEST, ErrorCode.NO_ERROR) + formatFrame(FrameType.PING, 0, 0, PING)
+        )
         self._watch()
 
     def ponged(self) -> None:
@@ -309,8 +314,6 @@ class HTTP2Connection(Protocol):
         """
         Say goodbye, and close when that has been written.
         """
-        if self.closing:
-            return
         self.closing = True
         transport, wheel = self.transport, self.switchboard.wheel
         transport.write(formatGoAway(self.incoming.highest, code, words))

@@ -12,7 +12,7 @@ L{connectproxy.wire.forwarding}'s.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -26,23 +26,15 @@ from connectproxy.interfaces import (
     Established,
     ICarriage,
     IInboundExchange,
-    ITunnel,
-    Outcome,
-    Phase,
-    TunnelRequest,
 )
 from connectproxy.leg import Leg
-from connectproxy.origin import Deadline, OriginConnection
+from connectproxy.listeners.http2.carriage import Carriage
+from connectproxy.origin import OriginConnection
 from connectproxy.wire.fields import endToEnd
 from connectproxy.wire.forwarding import formatOriginHead
 from connectproxy.wire.framing import CHUNKED, NONE, Delimiter, Framing, formatChunk, formatTrailers
-from connectproxy.wire.http2 import ErrorCode, RequestFields, readTrailers
+from connectproxy.wire.http2 import ErrorCode, readTrailers
 from connectproxy.wire.response import ResponseHead
-from connectproxy.wire.target import Target
-
-if TYPE_CHECKING:
-    from connectproxy.listeners.http2.connection import HTTP2Connection
-    from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["SAFE", "Exchange"]
 
@@ -51,65 +43,10 @@ SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 
 
 @implementer(IInboundExchange, ICarriage)
-class Exchange(Deadline):
+class Exchange(Carriage):
     """
     One request and its response.
-
-    @ivar request: what the switchboard judges.
-    @ivar finished: see L{ICarriage}.
-    @ivar relayName: likewise.
     """
-
-    relayName = "forward"
-    finished: Deferred[Outcome]
-    _METHOD = b""
-    _UPGRADE = False
-
-    def __init__(
-        self, connection: HTTP2Connection, stream: Stream, asked: RequestFields, target: Target, forwards: int | None
-    ) -> None:
-        """
-        @param forwards: the new value of C{Max-Forwards}.
-        """
-        arrival = connection.arrival
-        switchboard = connection.switchboard
-        self._clock = switchboard.clock
-        self._wheel = switchboard.wheel
-        self._connection = connection
-        self._stream = stream
-        self._asked = asked
-        self._target = target
-        self._forwards = forwards
-        self._framing = self._frame()
-        self._origin: OriginConnection | None = None
-        self._tunnel: ITunnel | None = None
-        self._whenLost: Callable[[], None] | None = None
-        self._key: Any = None
-        self._status: int | None = None
-        self._up = self._down = 0
-        self._began = 0.0
-        self._complete = self._over = False
-        self._method = self._METHOD or asked.method
-        self.request = TunnelRequest(
-            target.destination,
-            arrival.client,
-            arrival.listener,
-            "h2",
-            self._method.decode("ascii"),
-            asked.fields,
-            connection.now(),
-            None,
-            arrival,
-        )
-
-    def _frame(self) -> Framing:
-        """
-        What delimits the request's body towards the origin.
-        """
-        if self._stream.readEnded:
-            return NONE if not self._asked.fields or self._asked.length is None else Framing(Delimiter.LENGTH, 0)
-        length = self._asked.length
-        return CHUNKED if length is None else Framing(Delimiter.LENGTH, length)
 
     def begin(self) -> None:
         """
@@ -170,7 +107,7 @@ class Exchange(Deadline):
         See L{IInboundExchange.refuse}.
         """
         self._whenLost = None
-        self._over = True
+        self._over = self.refused = True
         self._giveUp()
         self._connection.refuse(self._stream, refusal, withBody=self._method != b"HEAD")
 
@@ -186,9 +123,7 @@ class Exchange(Deadline):
         """
         Something of the request's body.
         """
-        origin = self._origin
-        if origin is None:
-            return
+        origin: Any = self._origin
         self._up += len(octets)
         if self._framing is CHUNKED:
             octets = formatChunk(octets)
@@ -201,9 +136,7 @@ class Exchange(Deadline):
         """
         That was all of the request's body.
         """
-        origin = self._origin
-        if origin is None:
-            return
+        origin: Any = self._origin
         if self._framing is not CHUNKED:
             if self._up != self._framing.length:
                 self._malformed("the body is shorter than its Content-Length")
@@ -215,14 +148,6 @@ class Exchange(Deadline):
                 return
             origin.write(formatTrailers(trailers))
         origin.finish()
-
-    def _malformed(self, detail: str) -> None:
-        """
-        The request turns out to be none (RFC 9113 section 8.1.1).
-        """
-        self._cut(ErrorCode.PROTOCOL_ERROR)
-        self._finish("client", "truncated", Refusal("http_request_error", detail))
-        self._connection.incoming.wasted()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -259,7 +184,9 @@ class Exchange(Deadline):
         The fields of a response for the client.
         """
         fields = endToEnd(head.fields)
-        keeps = framing.kind is Delimiter.LENGTH or (framing.kind is Delimiter.NONE and head.status not in (204, 205))
+        keeps = framing.kind is Delimiter.LENGTH or (
+            framing.kind is Delimiter.NONE and head.status not in (204, 205)
+        )
         if not keeps or head.status < 200:
             fields = [field for field in fields if field[0] != b"content-length"]
         if head.status >= 200 and all(name != b"date" for name, _ in fields):
@@ -271,12 +198,13 @@ class Exchange(Deadline):
         """
         The final response.
         """
-        stream, origin = self._stream, self._origin
+        stream = self._stream
+        origin: Any = self._origin
         self._status = head.status
         self._connection.incoming.served()
         stream.answered = True
         fields = self._fields(head, framing)
-        bare = done and not octets and not (origin is not None and origin.trailers)
+        bare = done and not octets and not origin.trailers
         stream.sendHeaders(fields, end=bare)
         self.content(octets, done)
 
@@ -289,16 +217,14 @@ class Exchange(Deadline):
         if not done:
             stream.write(octets)
             return
-        origin, self._origin = self._origin, None
-        trailers: list[tuple[bytes, bytes]] = []
-        if origin is not None:
-            trailers = list(origin.trailers)
-            if origin.reusable:
-                self._connection.pool.put(self._key, origin)
+        origin: Any = self._origin
+        self._origin = None
+        if origin.reusable:
+            self._connection.pool.put(self._key, origin)
         stream.unregisterProducer()
         self._complete = True
         self.within(self._connection.port.patience.silence)
-        stream.writeLast(octets, trailers)
+        stream.writeLast(octets, list(origin.trailers))
 
     def switched(self, head: ResponseHead, leg: Leg) -> None:
         """
@@ -323,15 +249,6 @@ class Exchange(Deadline):
         else:
             self._fail(refusal)
 
-    def _fail(self, refusal: Refusal) -> None:
-        """
-        There is no response; say why.
-        """
-        self._giveUp()
-        self._status = refusal.row.status
-        self._finish("origin", "refused", refusal)
-        self._connection.refuse(self._stream, refusal, withBody=self._method != b"HEAD")
-
     def pauseRequest(self) -> None:
         """
         The origin takes no more of the body for now.
@@ -343,56 +260,3 @@ class Exchange(Deadline):
         It does again.
         """
         self._stream.resumeProducing()
-
-    # The end.
-
-    def _giveUp(self) -> None:
-        """
-        There is no use for the origin any more.
-        """
-        self._stream.unregisterProducer()
-        origin, self._origin = self._origin, None
-        if origin is not None:
-            origin.abort()
-
-    def _cut(self, code: ErrorCode) -> None:
-        """
-        Reset the stream, and the origin.
-        """
-        self._over = True
-        self._giveUp()
-        self._stream.abortConnection(code)
-
-    def abort(self, kind: str) -> None:
-        """
-        See L{ITunnel.abort}.
-        """
-        if self._tunnel is not None:
-            self._tunnel.abort(kind)
-        elif not self._over:
-            self._complete = False
-            self._cut(ErrorCode.CANCEL)
-            self._finish("proxy", kind)
-
-    def _finish(self, endedBy: str, kind: str, refusal: Refusal | None = None) -> None:
-        """
-        Tell how it went.
-        """
-        if kind != STALE:
-            self._whenLost = None
-            self._over = True
-        self.forget()
-        seconds = self._connection.now() - self._began
-        self.finished.callback(
-            Outcome(endedBy, Phase.RELAYING, kind, self._up, self.bytesDown, seconds, self._status, refusal)
-        )
-
-    @property
-    def bytesUp(self) -> int:
-        """Octets of the request's content that have gone to the origin."""
-        return self._up if self._tunnel is None else self._tunnel.bytesUp
-
-    @property
-    def bytesDown(self) -> int:
-        """Octets of the response's content that have gone to the client."""
-        return self._down - self._stream.queued if self._tunnel is None else self._tunnel.bytesDown

@@ -53,9 +53,6 @@ RESETS = (500, 50)
 REMEMBERED = 1000
 """Closed streams of which it is known how they ended."""
 
-TABLE = 4096
-"""Octets of the table that answers are compressed with, however many the client would keep."""
-
 
 class Incoming:
     """
@@ -200,7 +197,9 @@ class Incoming:
         try:
             fields: Any = self._decoder.decode(block, raw=True)
         except OversizedHeaderListError:
-            self._connection.fail(Fault(ErrorCode.ENHANCE_YOUR_CALM, "a field section is far larger than allowed"))
+            self._connection.fail(
+                Fault(ErrorCode.ENHANCE_YOUR_CALM, "a field section is far larger than allowed")
+            )
             return
         except (HPACKError, IndexError, ValueError, TypeError):  # older releases of hpack let all of them out
             self._connection.fail(Fault(ErrorCode.COMPRESSION_ERROR, "a field block can't be decompressed"))
@@ -227,7 +226,9 @@ class Incoming:
                 self._spend(1)  # trailers that were on their way when we reset the stream
                 return
             code = ErrorCode.PROTOCOL_ERROR if reset is None else ErrorCode.STREAM_CLOSED
-            connection.fail(Fault(code, "a stream is begun with a number that was used, or that is not a client's"))
+            connection.fail(
+                Fault(code, "a stream is begun with a number that was used, or that is not a client's")
+            )
             return
         self.highest = number
         if len(connection.streams) >= connection.port.mostStreams or self.last is not None:
@@ -276,7 +277,9 @@ class Incoming:
         self._spend(1)
         if flags & Flag.ACK:
             if payload:
-                connection.fail(Fault(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS has a payload"))
+                connection.fail(
+                    Fault(ErrorCode.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS has a payload")
+                )
             else:
                 connection.acknowledged()
             return
@@ -286,8 +289,6 @@ class Incoming:
             return
         self.greeted = True
         delta = asked.window - self._peer.window
-        if asked.tableSize != self._peer.tableSize:
-            connection.encoder.header_table_size = min(asked.tableSize, TABLE)
         self._peer = asked
         sender.frameSize = min(asked.frameSize, FRAME)
         sender.control(formatFrame(FrameType.SETTINGS, Flag.ACK, 0))
@@ -342,7 +343,9 @@ class Incoming:
             if not increment:
                 connection.fail(Fault(ErrorCode.PROTOCOL_ERROR, "a WINDOW_UPDATE is of nothing"))
             elif not sender.opened(increment):
-                connection.fail(Fault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is made too large"))
+                connection.fail(
+                    Fault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is made too large")
+                )
             return
         stream = connection.streams.get(number)
         if stream is not None:
@@ -351,7 +354,9 @@ class Incoming:
             elif not stream.opened(increment):
                 self._streamError(stream, ErrorCode.FLOW_CONTROL_ERROR)
         elif self._isIdle(number):
-            connection.fail(Fault(ErrorCode.PROTOCOL_ERROR, "a window is opened of a stream that was not begun"))
+            connection.fail(
+                Fault(ErrorCode.PROTOCOL_ERROR, "a window is opened of a stream that was not begun")
+            )
 
     _SERVE: Any = (
         None, _headers, _priority, _rstStream, _settings, _pushPromise, _ping, _goAway, _windowUpdate,

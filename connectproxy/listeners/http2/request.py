@@ -100,14 +100,19 @@ class Requests:
             self._answer(stream, request, 200)
         else:
             kind = WebSocket if request.protocol else Exchange
-            kind(connection, stream, request, target, None if forwards is None else forwards - 1).begin()
+            exchange = kind(connection, stream, request, target, None if forwards is None else forwards - 1)
+            exchange.begin()
+            if exchange.refused:
+                connection.incoming.wasted()
 
     def _answer(self, stream: Stream, request: RequestFields, status: int) -> None:
         """
         Say what is served.
         """
         connection = self._connection
-        shown = escape(b"%b://%b%b" % (request.scheme, request.authority, request.path.partition(b"?")[0]), 300)
+        shown = escape(
+            b"%b://%b%b" % (request.scheme, request.authority, request.path.partition(b"?")[0]), 300
+        )
         connection.switchboard.answered(connection.arrival, "h2", escape(request.method), shown, status)
         fields = [(b"date", connection.port.date()), (b"allow", ALLOW), (b"content-length", b"0")]
         Answer(connection, stream, status, fields, b"")
@@ -126,11 +131,21 @@ class Requests:
             return
         arrival = connection.arrival
         wanted = TunnelRequest(
-            destination, arrival.client, arrival.listener, "h2", "CONNECT", request.fields, connection.now(), None, arrival
+            destination,
+            arrival.client,
+            arrival.listener,
+            "h2",
+            "CONNECT",
+            request.fields,
+            connection.now(),
+            None,
+            arrival,
         )
         inbound = InboundStream(connection, stream, wanted)
         stream.protocol = inbound
         connection.switchboard.place(inbound)
+        if inbound.refused:
+            connection.incoming.wasted()
 
     def _reject(self, stream: Stream, request: RequestFields, refusal: Refusal) -> None:
         """

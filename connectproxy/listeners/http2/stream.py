@@ -2,11 +2,8 @@
 One stream as a transport: what a relay, or whatever else has it, reads and writes.
 
 Its two directions end one by one, as those of TCP do (RFC 9113 section 8.5), so it
-does half-close.  Credit is given back for what its protocol has taken while it was
-not paused; what comes while it is paused is held, and the window bounds that.
-
-The window begins small and grows as long as the protocol keeps up, so that a stream
-that never moves holds little: see L{connectproxy.listeners.http2.credit}.
+does half-close.  What it receives is L{connectproxy.listeners.http2.inflow}'s; what it
+is given to send stands here, until L{connectproxy.listeners.http2.sending} takes it.
 """
 
 from __future__ import annotations
@@ -19,37 +16,27 @@ from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITra
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from connectproxy.listeners.http2.credit import FIRST, LARGEST_STREAM
+from connectproxy.listeners.http2.inflow import Inflow
 from connectproxy.listeners.http2.sending import ENOUGH, LARGEST
-from connectproxy.leg import Leg
-from connectproxy.wire.http2 import ErrorCode, formatReset, formatWindowUpdate
+from connectproxy.wire.http2 import ErrorCode, formatReset
 
 if TYPE_CHECKING:
     from connectproxy.listeners.http2.connection import HTTP2Connection
 
 __all__ = ["Stream"]
 
-PIECE = 65536
-"""Octets that are delivered at once of what was held."""
-
 CHUNKS = 128
 """Pieces that a queue may have; more are put together, since each costs more than its octets."""
 
 
 @implementer(ITransport, IConsumer, IPushProducer)
-class Stream:
+class Stream(Inflow):
     """
     One stream, from its request to its end.
 
-    @ivar number: its identifier.
     @ivar protocol: what it delivers to.  Before there is a tunnel that is whoever
         answers the request, and nothing is delivered but the loss.
-    @ivar takesTrailers: there may be fields behind the client's octets;
-        C{trailers} are those.
-    @ivar over: it is closed, or everything about it has been given up.
-    @ivar answered: the request has got its answer.
     @ivar resetHere: it was reset from here.
-    @ivar readEnded: the client has ended its direction.
     @ivar writeEnded: our direction has been ended, and the client told.
     @ivar window: octets that the client takes on this stream.
     @ivar queue: what waits to be sent; C{queued} says how many octets, and
@@ -60,149 +47,23 @@ class Stream:
     """
 
     __slots__ = (
-        "__weakref__", "_closing", "_connection", "_endTold", "_held", "_heldWeight", "_lastFields", "_offset", "_owed", "_paused",
-        "_producer", "_room", "_size", "answered", "finishing", "number", "over", "producerPaused", "protocol", "queue", "queued",
-        "readEnded", "resetHere", "takesTrailers", "trailers", "waiting", "window",
-        "writeEnded",
+        "__weakref__", "_lastFields", "_offset", "_producer", "finishing", "producerPaused", "queue", "queued",
+        "resetHere", "waiting", "window", "writeEnded",
     )  # fmt: skip
 
     def __init__(self, connection: HTTP2Connection, number: int, window: int) -> None:
         """
         @param window: octets that the client takes at first.
         """
-        self._connection = connection
-        self.number = number
+        Inflow.__init__(self, connection, number)
         self.window = window
-        self.protocol: Any = None
-        self.takesTrailers = False
-        self.trailers: list[tuple[bytes, bytes]] = []
         self._lastFields: list[tuple[bytes, bytes]] | None = None
-        self._room = self._size = FIRST
-        self._owed = 0
-        self._paused = True
-        self._held = bytearray()
-        self._heldWeight = 0
-        self._endTold = False
         self.queue: deque[bytes] = deque()
         self.queued = 0
         self._offset = 0
         self._producer: Any = None
         self.producerPaused = False
-        self._closing = False
-        self.waiting = self.finishing = self.readEnded = self.writeEnded = self.over = False
-        self.answered = self.resetHere = False
-
-    # What comes from the client.
-
-    def received(self, octets: bytes, weight: int) -> bool:
-        """
-        The client has sent octets.
-
-        @param weight: how many of the window they take, padding included.
-        @return: C{False} if that is more than the window had.
-        """
-        self._room -= weight
-        if self._room < 0:
-            return False
-        if self._closing:
-            return True
-        if self._paused:
-            self._held += octets
-            self._heldWeight += weight
-        else:
-            self._owed += weight
-            if octets:
-                self.protocol.dataReceived(octets)
-            if self._owed * 2 >= self._size and not self._paused:
-                self._giveCredit()
-        return True
-
-    def ended(self, trailers: list[tuple[bytes, bytes]] | None = None) -> None:
-        """
-        The client has ended its direction.
-
-        @param trailers: the fields behind its octets.
-        """
-        self.readEnded = True
-        if trailers:
-            self.trailers = trailers
-        if not self._paused:
-            self._tellEnd()
-
-    def wasReset(self) -> None:
-        """
-        The client has reset the stream, or the connection is lost.
-        """
-        self._conclude(Failure(ConnectionLost()))
-
-    def handOver(self) -> Leg:
-        """
-        Let a relay have the stream: what has come until now is the leg's.  Its credit is
-        given back when the stream is read again.
-        """
-        self.answered = True
-        held = bytes(self._held)
-        self._held.clear()
-        self._owed += self._heldWeight
-        self._heldWeight = 0
-        self._endTold = self.readEnded
-        return Leg.of(self, held, ended=self.readEnded)
-
-    def _giveCredit(self) -> None:
-        """
-        Let the client send as much again, or more.
-        """
-        if self.readEnded or self.over:
-            return
-        increment, self._owed = self._owed, 0
-        if self._size < LARGEST_STREAM and self._connection.credit.grow(self._size):
-            increment += self._size
-            self._size *= 2
-        if increment:
-            self._room += increment
-            self._connection.sender.control(formatWindowUpdate(self.number, increment))
-
-    def _tellEnd(self) -> None:
-        """
-        Tell the protocol of the end, behind everything that came before it.
-        """
-        if not self._endTold and not self._closing:
-            self._endTold = True
-            self.protocol.readConnectionLost()
-
-    def pauseProducing(self) -> None:
-        """
-        See L{IPushProducer}: deliver no more for now.
-        """
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        """
-        See L{IPushProducer}: deliver what is held, and then what comes.
-        """
-        if self.over or self._closing or not self._paused:
-            return
-        self._paused = False
-        while self._held:
-            octets = bytes(self._held[:PIECE])
-            del self._held[:PIECE]
-            self._owed += len(octets)
-            self._heldWeight -= len(octets)
-            self.protocol.dataReceived(octets)
-            if self._paused or self._closing or self.over:
-                return
-        self._owed += self._heldWeight  # of padding
-        self._heldWeight = 0
-        if self._owed * 2 >= self._size:
-            self._giveCredit()
-        if self.readEnded:
-            self._tellEnd()
-
-    def stopProducing(self) -> None:
-        """
-        See L{IPushProducer}: whoever took what came from here has gone.
-        """
-        self.loseConnection()
+        self.waiting = self.finishing = self.writeEnded = self.resetHere = False
 
     # What goes to the client.
 
@@ -225,8 +86,6 @@ class Stream:
 
         @param end: nothing will be.
         """
-        if self.over:
-            return
         self._connection.sendHeaders(self, fields, end=end)
         if end:
             self.finishing = self.writeEnded = True
@@ -284,7 +143,11 @@ class Stream:
         queue = self.queue
         while left:
             first = queue[0]
-            part = memoryview(first)[self._offset : self._offset + left] if self._offset or len(first) > left else first
+            part = (
+                memoryview(first)[self._offset : self._offset + left]
+                if self._offset or len(first) > left
+                else first
+            )
             parts.append(part)
             left -= len(part)
             self._offset += len(part)
@@ -342,6 +205,18 @@ class Stream:
         self.producerPaused = False
 
     # Ends.
+
+    def wasReset(self) -> None:
+        """
+        The client has reset the stream, or the connection is lost.
+        """
+        self._conclude(Failure(ConnectionLost()))
+
+    def stopProducing(self) -> None:
+        """
+        See L{IPushProducer}: whoever took what came from here has gone.
+        """
+        self.loseConnection()
 
     def loseWriteConnection(self) -> None:
         """

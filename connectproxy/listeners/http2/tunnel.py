@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ACCEPTED", "InboundStream"]
 
-ACCEPTED = b"\x88"
-"""The field block C{:status: 200}, which is the same in every state of the table (RFC 7541 appendix A)."""
+ACCEPTED = b"\x20\x88"
+"""
+The field block with C{:status: 200}, from the static table (RFC 7541 appendix A).  In
+front of it is what every first block must have: the dynamic table is not used.
+"""
 
 
 @implementer(IInboundTunnel)
@@ -32,14 +35,16 @@ class InboundStream:
     One request for a tunnel, until it has its answer.
 
     @ivar request: the L{TunnelRequest}.
+    @ivar refused: there is no tunnel.
     """
 
-    __slots__ = ("__weakref__", "_connection", "_stream", "_whenLost", "request")
+    __slots__ = ("__weakref__", "_connection", "_stream", "_whenLost", "refused", "request")
 
     def __init__(self, connection: HTTP2Connection, stream: Stream, request: TunnelRequest) -> None:
         self._connection = connection
         self._stream = stream
         self._whenLost: Callable[[], None] | None = None
+        self.refused = False
         self.request = request
 
     def accept(self, established: Established) -> Leg:
@@ -58,6 +63,7 @@ class InboundStream:
         See L{IInboundTunnel.refuse}.
         """
         self._whenLost = None
+        self.refused = True
         self._connection.refuse(self._stream, refusal)
 
     def whenLost(self, callback: Callable[[], None]) -> None:

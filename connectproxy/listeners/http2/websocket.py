@@ -53,7 +53,12 @@ class WebSocket(Exchange):
     _UPGRADE = True
 
     def __init__(
-        self, connection: HTTP2Connection, stream: Stream, asked: RequestFields, target: Target, forwards: int | None
+        self,
+        connection: HTTP2Connection,
+        stream: Stream,
+        asked: RequestFields,
+        target: Target,
+        forwards: int | None,
     ) -> None:
         Exchange.__init__(self, connection, stream, asked, target, forwards)
         self._accept = b""

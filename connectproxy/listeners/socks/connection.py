@@ -179,10 +179,7 @@ class SOCKSProxy(Protocol):
         self.state = State.ASSOCIATED
         self._early = b""
         writeNow(self.transport, formatReply5(None, host, port))  # type: ignore[arg-type]
-        if self._ended:
-            self.transport.loseConnection()  # type: ignore[union-attr]
-        else:
-            self.transport.resumeProducing()  # type: ignore[union-attr]
+        self.transport.resumeProducing()  # type: ignore[union-attr]
 
     def refuse(self, refusal: Refusal) -> None:
         """

@@ -33,10 +33,11 @@ __all__ = ["ClientDatagrams"]
 
 def _ip(address: Any) -> IPAddress | None:
     """
-    The IP address in one of Twisted's; L{None} where there is none.
+    The IP address in one of Twisted's, with its scope if it has one; L{None} where
+    there is none.
     """
     try:
-        return canonical(ip_address(address.host.partition("%")[0]))
+        return canonical(ip_address(address.host))
     except (AttributeError, ValueError):
         return None  # a UNIX socket
 
@@ -83,8 +84,8 @@ class ClientDatagrams:
             try:
                 self._port = flow.listen(str(here), self._received)
             except OSError as error:
-                kind = "proxy_exhausted" if error.errno in EXHAUSTED else "proxy_internal_error"
-                refusal = Refusal(kind, f"no UDP socket could be opened: {error.strerror}")
+                kind = "proxy_exhausted" if error.errno in EXHAUSTED else "socks_command_not_supported"
+                refusal = Refusal(kind, f"no UDP socket could be opened at {here}: {error.strerror}")
         if refusal is not None:
             self.refuse(refusal)
             return refusal

@@ -36,7 +36,10 @@ from connectproxy.wire.socks import (
 
 __all__ = ["Negotiation"]
 
-_METHODS = {int(method): formatMethod(method) for method in Method}
+# Plain numbers: a look into an enumeration for every connection is a part of what it costs.
+_PASSWORD, _UNACCEPTABLE = int(Method.PASSWORD), int(Method.UNACCEPTABLE)
+_ASKED, _UNASKED = (_PASSWORD,), (int(Method.NOTHING), _PASSWORD)
+_METHODS = {method: formatMethod(method) for method in (*_UNASKED, _UNACCEPTABLE)}
 _WELCOME = formatStatus(True)
 _CONNECTED5, _CONNECTED4 = formatReply5(), formatReply4()
 
@@ -114,12 +117,11 @@ class Negotiation:
         """
         The client has said how it can prove who it is.
         """
-        asked = self._authenticator is not None
-        method = chooseMethod(offered, (Method.PASSWORD,) if asked else (Method.NOTHING, Method.PASSWORD))
+        method = chooseMethod(offered, _UNASKED if self._authenticator is None else _ASKED)
         if isinstance(method, Refusal):
             return method
         self.said += _METHODS[method]
-        self._reader = CredentialsReader() if method == Method.PASSWORD else RequestReader5()
+        self._reader = CredentialsReader() if method == _PASSWORD else RequestReader5()
         return None
 
     def _introduced(self, credentials: Credentials) -> Refusal | None:
@@ -174,4 +176,4 @@ class Negotiation:
             return formatReply4(refusal)
         if isinstance(reader, CredentialsReader):
             return formatStatus(False)
-        return _METHODS[Method.UNACCEPTABLE] if self.protocol == "socks5" else b""
+        return _METHODS[_UNACCEPTABLE] if self.protocol == "socks5" else b""

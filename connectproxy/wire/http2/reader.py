@@ -131,7 +131,9 @@ class FrameReader:
             upper, lower, kind, flags, stream = HEAD.unpack_from(octets, at)
             size = upper << 8 | lower
             stream &= 0x7FFFFFFF
-            if kind or not stream or size > self._most or self._block:  # nearly every frame is a good one of DATA
+            if (
+                kind or not stream or size > self._most or self._block
+            ):  # nearly every frame is a good one of DATA
                 self.fault = self._check(kind, size, stream)
                 if self.fault is not None:
                     return
@@ -176,7 +178,9 @@ class FrameReader:
         What is wrong with the head of a frame.
         """
         if size > self._most:
-            return Fault(ErrorCode.FRAME_SIZE_ERROR, f"a frame has {size} octets, of which {self._most} are allowed")
+            return Fault(
+                ErrorCode.FRAME_SIZE_ERROR, f"a frame has {size} octets, of which {self._most} are allowed"
+            )
         if self._block and (kind != FrameType.CONTINUATION or stream != self._blockStream):
             return Fault(ErrorCode.PROTOCOL_ERROR, "a field block is interrupted by another frame")
         if kind == FrameType.CONTINUATION and not self._block:
@@ -204,14 +208,18 @@ class FrameReader:
             if flags & Flag.PADDED:
                 start = 1
                 if not payload:
-                    self.fault = Fault(ErrorCode.FRAME_SIZE_ERROR, "a HEADERS frame is too short for its flags")
+                    self.fault = Fault(
+                        ErrorCode.FRAME_SIZE_ERROR, "a HEADERS frame is too short for its flags"
+                    )
                     return None
                 end -= payload[0]
             if flags & Flag.PRIORITY:
                 start += 5
             if start > end:
                 if len(payload) < start:
-                    self.fault = Fault(ErrorCode.FRAME_SIZE_ERROR, "a HEADERS frame is too short for its flags")
+                    self.fault = Fault(
+                        ErrorCode.FRAME_SIZE_ERROR, "a HEADERS frame is too short for its flags"
+                    )
                 else:
                     self._overpadded()
                 return None
@@ -226,7 +234,9 @@ class FrameReader:
         self._continuations += 1
         self._size += len(payload)
         if self._continuations > CONTINUATIONS or self._size > BLOCK:
-            self.fault = Fault(ErrorCode.ENHANCE_YOUR_CALM, "a field block is spread over too many octets or frames")
+            self.fault = Fault(
+                ErrorCode.ENHANCE_YOUR_CALM, "a field block is spread over too many octets or frames"
+            )
             return None
         self._block.append(payload)
         if not flags & Flag.END_HEADERS:

@@ -33,12 +33,10 @@ class PeerSettings(NamedTuple):
     """
     Those that matter to who sends responses.
 
-    @ivar tableSize: octets of the table that field blocks are compressed with.
     @ivar window: octets that may be sent on a new stream.
     @ivar frameSize: octets that a frame's payload may have.
     """
 
-    tableSize: int = 4096
     window: int = 65535
     frameSize: int = 16384
 
@@ -52,13 +50,11 @@ def readSettings(payload: bytes, known: PeerSettings) -> PeerSettings | Fault:
     """
     if len(payload) % 6:
         return Fault(ErrorCode.FRAME_SIZE_ERROR, "a SETTINGS frame ends in the middle of a setting")
-    tableSize, window, frameSize = known
+    window, frameSize = known
     for at in range(0, len(payload), 6):
         key = int.from_bytes(payload[at : at + 2])
         value = int.from_bytes(payload[at + 2 : at + 6])
-        if key == Setting.HEADER_TABLE_SIZE:
-            tableSize = value
-        elif key == Setting.INITIAL_WINDOW_SIZE:
+        if key == Setting.INITIAL_WINDOW_SIZE:
             if value > 0x7FFFFFFF:
                 return Fault(ErrorCode.FLOW_CONTROL_ERROR, "SETTINGS_INITIAL_WINDOW_SIZE is above 2**31 - 1")
             window = value
@@ -68,4 +64,4 @@ def readSettings(payload: bytes, known: PeerSettings) -> PeerSettings | Fault:
             frameSize = value
         elif key in (Setting.ENABLE_PUSH, Setting.ENABLE_CONNECT_PROTOCOL) and value > 1:
             return Fault(ErrorCode.PROTOCOL_ERROR, f"the setting {key} is neither 0 nor 1")
-    return PeerSettings(tableSize, window, frameSize)
+    return PeerSettings(window, frameSize)

@@ -255,6 +255,9 @@ class _RequestReader(Reader[Request]):
             destination = destinationOf(field)
             return destination if isinstance(destination, Refusal) else Connect(destination, user)
         address = addressOf(field)
+        if command == Command.ASSOCIATE and isinstance(address, Refusal):
+            # The host is a claim that nobody believes, and PySocks writes the name "0".
+            return Associate(Address("0.0.0.0", int.from_bytes(field[-2:], "big")))
         if isinstance(address, Refusal):
             return address
         return Bind(address, user) if command == Command.BIND else Associate(address)

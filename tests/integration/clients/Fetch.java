@@ -1,6 +1,6 @@
 // Java's own clients: HttpClient by a proxy of HTTP, and java.net.Socket by one of SOCKS.
 //
-//     java Fetch.java HOST PORT USER PASSWORD AUTHORITY [http1|http2|socks] URL...
+//     javac Fetch.java; java Fetch HOST PORT USER PASSWORD AUTHORITY [http1|http2|socks] URL...
 //
 // Gets each URL and writes a line with the version of HTTP and one with the body. USER is
 // empty where nobody is asked.

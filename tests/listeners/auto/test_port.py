@@ -15,7 +15,8 @@ from zope.interface.verify import verifyObject
 from connectproxy.address import Networks
 from connectproxy.config import configure
 from connectproxy.discovery import kinds
-from connectproxy.interfaces import IDialect, IListenerKind
+from connectproxy.interfaces import Established, IDialect, IListenerKind
+from connectproxy.leg import Leg
 from connectproxy.listeners.auto import AutoFactory, PortOptions, Reception, kind
 from tests.fakes import FakeReactor, Peer, RecordingSwitchboard, addressOf
 from tests.listeners.auto.autocase import OPENINGS, AutoCase
@@ -205,6 +206,25 @@ class ListenTests(SynchronousTestCase):
             self.reactor.flush()
         self.assertEqual((self.board.opened, self.board.closed), (len(clients), len(clients)))
         self.assertEqual(len(self.board.wheel), 0)
+
+    def test_noDelayOnce(self) -> None:
+        """
+        What the port has set is not set once more by who takes the connection: that is a
+        system call for each.
+        """
+        port = self.successResultOf(self.listen())
+        port.factory.noDelay = True
+        client: Any = port.connect()
+        client.transport.write(b"CONNECT host.example:443 HTTP/1.1\r\nHost: host.example:443\r\n\r\n")
+        self.reactor.flush()
+        self.board.placed[0].accept(Established(Leg(), "198.51.100.1:443"))
+        client = port.connect()
+        client.transport.write(b"\x05\x01\x00\x05\x01\x00\x01\xc6\x33\x64\x01\x01\xbb")
+        self.reactor.flush()
+        self.board.placed[1].accept(Established(Leg(), "198.51.100.1:443"))
+        for inbound in self.board.placed:
+            options = inbound.transport.socket.options
+            self.assertNotIn((socket.IPPROTO_TCP, socket.TCP_NODELAY), options)
 
     def test_noDelay(self) -> None:
         """

@@ -56,6 +56,7 @@ class RequiredTests(TLSCase):
         self.assertTrue(client.ended)
         self.assertIsNone(client.lost)
         self.send(client, HEAD)
+        self.assertIsNone(client.lost)
         client.transport.loseConnection()
         self.reactor.flush()
         self.assertBalanced()

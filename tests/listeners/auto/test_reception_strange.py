@@ -97,7 +97,7 @@ class StrangeTests(AutoCase):
     def test_stranger(self) -> None:
         """
         A PROXY header from somebody who is not listed is not believed, and not taken for a
-        request: the event says what to do, in whatever pieces it comes (conformance 78).
+        request: event and answer say what to do, in whatever pieces it comes (conformance 78).
         """
         for header in (b"PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\n", HEADERS[1] + b"\x21\x11\0\x0c" + bytes(12)):
             for senders in ("", "10.0.0.0/8"):
@@ -105,11 +105,24 @@ class StrangeTests(AutoCase):
                     self.make(senders=senders)
                     client = self.connect()
                     self.send(client, *pieces)
-                    self.assertRejected("proxy_header_error", "proxy_protocol_from", protocol="proxy")
-                    self.assertEqual(bytes(client.received), b"")
+                    refusal = self.assertRejected(
+                        "proxy_header_error", "proxy_protocol_from", protocol="proxy"
+                    )
+                    self.assertTrue(bytes(client.received).startswith(b"HTTP/1.1 400 "))
+                    self.assertIn(refusal.detail.encode(), client.received)
                     client.transport.abortConnection()
                     self.reactor.flush()
                     self.assertBalanced()
+
+    def test_strangerWithoutHTTP(self) -> None:
+        """
+        Where HTTP is switched off there is no answer in HTTP.
+        """
+        self.make(protocols=("socks5",))
+        client = self.connect(first=HEADERS[0])
+        self.assertRejected("proxy_header_error", protocol="proxy")
+        self.assertEqual(bytes(client.received), b"")
+        self.assertClosed(client)
 
     def test_undecidedForLong(self) -> None:
         """

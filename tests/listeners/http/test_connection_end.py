@@ -123,6 +123,7 @@ class GoneTests(ListenerCase):
         self.reactor.flush()
         protocol.dataReceived(HEAD)
         protocol.expired(0.0)
+        protocol.overdue(0.0)
         protocol.writeConnectionLost()
         self.assertEqual((self.board.placed, self.board.closed), ([], 1))
 

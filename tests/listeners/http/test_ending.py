@@ -10,8 +10,9 @@ from typing import Any
 from twisted.internet.interfaces import ISSLTransport
 from zope.interface import alsoProvides
 
+from connectproxy.listeners.http.ending import SECURE
 from tests.fakes import SETTINGS, Peer
-from tests.listeners.http.forwarding import OK, ForwardCase, get
+from tests.listeners.http.forwarding import GET, OK, ForwardCase, get
 
 CLOSE = get(b"Connection: close")
 
@@ -89,6 +90,93 @@ class FinishTests(ForwardCase):
         self.assertEqual(asked, ["close"])
         self.wait(SETTINGS["timeouts.linger"])
         self.assertIsNone(client.lost)
-        self.wait(SETTINGS["timeouts.idle"])
+        self.wait(SECURE)
         self.assertIsNotNone(client.lost)
+        self.checkQuiet()
+
+    def test_keptAndSlow(self) -> None:
+        """
+        Nor is a client hurried whose connection is closed because it asks for nothing more,
+        while it is still taking what it has asked for.
+        """
+        client = self.connect(capacity=1000)
+        self.send(client, GET)
+        origin = self.upstream.dials[0].succeed()
+        client.transport.pauseProducing()
+        self.reply(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + bytes(50000))
+        self.wait(SETTINGS["timeouts.keep_alive"])
+        self.wait(SETTINGS["timeouts.linger"])
+        client.transport.resumeProducing()
+        self.reactor.flush()
+        self.assertTrue(self.response(client).whole)
+        self.assertTrue(client.ended)
+        self.checkQuiet()
+
+
+class StoppedTests(ForwardCase):
+    """
+    The proxy is being stopped while a client takes its last response.
+    """
+
+    def slow(self, request: bytes) -> Peer:
+        """
+        A client that takes nothing of its response.
+        """
+        client: Peer = self.connect(capacity=1000)
+        self.send(client, request)
+        self.origin = self.upstream.dials[-1].succeed()
+        self.reactor.flush()
+        client.transport.pauseProducing()
+        return client
+
+    def respond(self) -> None:
+        """
+        Have the response come.
+        """
+        self.reply(self.origin, b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + bytes(50000))
+
+    def stop(self) -> None:
+        """
+        Stop.
+        """
+        self.board.drain()
+        self.port.stopListening()
+        self.reactor.flush()
+
+    def test_before(self) -> None:
+        """
+        Who was closing already, or kept, has the time that everything has.
+        """
+        for request in (CLOSE, GET):
+            self.listen()
+            client = self.slow(request)
+            self.respond()
+            self.stop()
+            self.wait(SETTINGS["timeouts.drain"] - 2)
+            self.assertEqual(self.board.admission.connections, 1)
+            self.wait(2)
+            self.checkQuiet()
+            client.transport.resumeProducing()
+            self.reactor.flush()
+
+    def test_after(self) -> None:
+        """
+        So has who gets its response only then.
+        """
+        self.slow(CLOSE)
+        self.stop()
+        self.respond()
+        self.wait(SETTINGS["timeouts.drain"] - 2)
+        self.assertEqual(self.board.admission.connections, 1)
+        self.wait(2)
+        self.checkQuiet()
+
+    def test_sooner(self) -> None:
+        """
+        To be hurried gives nobody more time.
+        """
+        _, origin = self.exchange(CLOSE + CLOSE)
+        self.reply(origin)
+        self.stop()
+        self.wait(SETTINGS["timeouts.linger"])
         self.checkQuiet()

@@ -5,10 +5,13 @@ response reaches the client.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from zope.interface.verify import verifyObject
 
-from connectproxy.interfaces import ICarriage, IInboundExchange, IInboundTunnel
-from tests.fakes import SETTINGS, RecordingSwitchboard, addressOf
+from connectproxy.errors import Refusal
+from connectproxy.interfaces import ICarriage, IInboundExchange
+from tests.fakes import SETTINGS, addressOf
 from tests.listeners.http.forwarding import GET, OK, ForwardCase, get, responses
 from tests.listeners.http.test_connection import ListenerCase
 
@@ -27,8 +30,7 @@ class SeamTests(ListenerCase):
         """
         client = self.ask(GET)
         (exchange,) = self.board.forwarded
-        for interface in (IInboundExchange, IInboundTunnel):
-            verifyObject(interface, exchange)
+        verifyObject(IInboundExchange, exchange)
         request = exchange.request
         self.assertEqual(str(request.destination), "origin.example:80")
         self.assertEqual((request.method, request.protocol, request.user), ("GET", "http/1.1", None))
@@ -51,7 +53,33 @@ class SeamTests(ListenerCase):
         """
         self.ask(GET)
         self.assertIsNone(self.board.forwarded[0].idle("direct"))
-        self.assertIsInstance(self.board, RecordingSwitchboard)
+
+    def test_refusedAfterIdle(self) -> None:
+        """
+        A connection that was used again, and must not be, is closed with the refusal.
+        """
+        self.ask(GET)
+        (exchange,) = self.board.forwarded
+        closed: list[str] = []
+        exchange._origin = SimpleNamespace(abort=lambda: closed.append("aborted"))
+        exchange.refuse(Refusal("destination_ip_prohibited"))
+        self.assertEqual(closed, ["aborted"])
+
+    def test_nobodyWaits(self) -> None:
+        """
+        Before there is a connection there is nothing to pause and nothing to abort; a client
+        that goes then need not be told of.
+        """
+        client = self.ask(GET + GET)
+        (exchange,) = self.board.forwarded
+        exchange.pauseResponse()
+        exchange.resumeResponse()
+        exchange.abort("drain_timeout")
+        exchange.resumeRequest()
+        self.assertEqual(bytes(client.received), b"")
+        client.transport.abortConnection()
+        self.reactor.flush()
+        self.assertEqual((self.board.closed, self.board.rejections), (1, []))
 
 
 class RequestTests(ForwardCase):
@@ -311,6 +339,22 @@ class ResponseTests(ForwardCase):
         client, origin = self.exchange(get(version=b"1.0"))
         self.reply(origin, octets)
         self.assertEqual(self.response(client).status, 200)
+
+    def test_proxyAuthentication(self) -> None:
+        """
+        A 407 is for proxies to say: an origin's would be taken for ours (conformance 17).
+        """
+        for octets in (
+            b"HTTP/1.1 407 Say\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 407 Say\r\nContent-Length: 5\r\n\r\n",
+        ):
+            client, origin = self.exchange()
+            self.reply(origin, octets)
+            response = self.response(client)
+            self.assertEqual(response.status, 502)
+            self.assertIn(b"the status is 407", response.body)
+            self.assertEqual(self.end()["error"], "http_protocol_error")
+            self.assertTrue(origin.ended or origin.lost)
 
     def test_noHTTP10Reuse(self) -> None:
         """

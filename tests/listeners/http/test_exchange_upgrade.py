@@ -130,7 +130,21 @@ class UpgradeTests(ForwardCase):
             self.reply(origin, SWITCH)
             self.assertEqual(self.response(client).status, 502)
 
-    def test_ok(self) -> None:
+    def test_broken(self) -> None:
+        """
+        If no tunnel can be made of it, which is our own bug, it is logged and nobody is left
+        waiting.
+        """
+        client, origin = self.exchange(OFFER)
+        self.board.relays = ()
+        self.reply(origin, SWITCH)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertIsNotNone(client.lost)
+        self.assertIsNotNone(origin.lost)
+        self.assertEqual((self.event()["end"], self.event()["ended_by"]), ("aborted", "proxy"))
+        self.checkQuiet()
+
+    def test_interimBefore(self) -> None:
         """
         An interim response comes before the 101 as before any other.
         """

@@ -117,3 +117,26 @@ class FlowTests(ForwardCase):
             self.reply(origin, big)
             replied += 1
         self.assertEqual(len(responses(client.received, *["GET"] * 11)), 11)
+
+    def test_fullAtRest(self) -> None:
+        """
+        What comes while the last response has not been taken waits until it is.
+        """
+        client, origin = self.exchange(GET, capacity=1000)
+        client.transport.socket.capacity = 1000
+        client.transport.pauseProducing()
+        self.reply(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + bytes(200000))
+        (proxy,) = self.port.factory.connections
+        held = proxy.transport
+        while len(held.dataBuffer) + held._tempDataLen < 65536:
+            held.write(bytes(1000))
+        self.assertTrue(proxy.full)
+        proxy.exchange = None
+        proxy.next()
+        self.send(client, GET)
+        self.assertTrue(proxy.paused)
+        self.assertEqual(proxy.early, GET)
+        proxy.pauseProducing()
+        proxy.early = b""
+        proxy.resumeProducing()
+        self.assertFalse(proxy.full)

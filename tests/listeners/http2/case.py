@@ -10,7 +10,15 @@ from hpack import Encoder
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.listeners import http2
-from connectproxy.wire.http2 import PREFACE, Flag, FrameReader, FrameType, formatFrame, formatHeaders, formatSettings
+from connectproxy.wire.http2 import (
+    PREFACE,
+    Flag,
+    FrameReader,
+    FrameType,
+    formatFrame,
+    formatHeaders,
+    formatSettings,
+)
 from tests.fakes import SETTINGS, FakeReactor, Peer, makeSwitchboard
 from tests.listeners.http2.client import Client
 

@@ -10,7 +10,15 @@ from hpack import Decoder
 from twisted.internet.interfaces import ISSLTransport
 from zope.interface import alsoProvides
 
-from connectproxy.wire.http2 import PREFACE, ErrorCode, FrameType, formatData, formatFrame, formatHeaders, formatSettings
+from connectproxy.wire.http2 import (
+    PREFACE,
+    ErrorCode,
+    FrameType,
+    formatData,
+    formatFrame,
+    formatHeaders,
+    formatSettings,
+)
 from tests.fakes import SETTINGS
 from tests.listeners.http2.case import HTTP2Case, Raw
 from tests.listeners.http2.client import connectFields
@@ -39,7 +47,13 @@ class DeadlineTests(HTTP2Case):
         only where something had begun.
         """
         whole = formatHeaders(1, Raw().encoder.encode(connectFields("a.example:1")), 16384)
-        for octets, events in ((b"", 0), (PREFACE, 0), (PREFACE + formatSettings({}), 0), (PREFACE[:9], 1), (PREFACE + formatSettings({}) + whole[:-1], 1)):
+        for octets, events in (
+            (b"", 0),
+            (PREFACE, 0),
+            (PREFACE + formatSettings({}), 0),
+            (PREFACE[:9], 1),
+            (PREFACE + formatSettings({}) + whole[:-1], 1),
+        ):
             self.events.clear()
             client = self.port.connect(Raw())
             client.transport.write(octets)
@@ -61,9 +75,11 @@ class DeadlineTests(HTTP2Case):
         self.flush()
         origin = self.dials[0].succeed()
         client.transport.write(formatFrame(FrameType.HEADERS, 0, 3, b"\x82"))
-        for _ in range(10):
+        slowly = formatFrame(FrameType.CONTINUATION, 0, 3, b"")
+        for index in range(10):
             self.pass_(HEAD / 10)
             origin.transport.write(b"down")
+            client.transport.write(slowly[index : index + 1])
         self.pass_(1)
         self.assertTrue(client.ended)
         self.assertTrue(origin.lost)
@@ -173,7 +189,7 @@ class DrainTests(HTTP2Case):
         A connection without streams is told the last of them, and closed.
         """
         client = self.client()
-        number, origin = self.tunnel(client)
+        number, _ = self.tunnel(client)
         client.cancel(number)
         self.flush()
         self.port.factory.stop()

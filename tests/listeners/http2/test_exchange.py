@@ -4,43 +4,9 @@ Requests that are forwarded as messages, over fakes; conformance 26 to 37 and 47
 
 from __future__ import annotations
 
-from typing import Any
-
 from connectproxy.wire.http2 import ErrorCode, formatData
-from tests.listeners.http2.case import HTTP2Case
 from tests.listeners.http2.client import WINDOW
-
-PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: now\r\n\r\nhello"
-
-
-def fields(method: str = "GET", path: str = "/", *more: tuple[str, str]) -> list[tuple[str, str]]:
-    """
-    A request's fields.
-    """
-    return [(":method", method), (":scheme", "http"), (":authority", "a.example"), (":path", path), *more]
-
-
-class ExchangeCase(HTTP2Case):
-    """
-    A client and what its requests lead to.
-    """
-
-    def ask(self, client: Any, asked: list[tuple[str, str]], *, end: bool = True, **options: Any) -> tuple[int, Any]:
-        """
-        Send a request, and connect it to its origin.
-        """
-        number = client.ask(asked, end=end)
-        self.flush()
-        origin = self.dials[-1].succeed(**options)
-        self.flush()
-        return number, origin
-
-    def answer(self, origin: Any, octets: bytes) -> None:
-        """
-        Have the origin send something.
-        """
-        origin.transport.write(octets)
-        self.flush()
+from tests.listeners.http2.exchanging import PLAIN, ExchangeCase, fields
 
 
 class RequestTests(ExchangeCase):
@@ -88,9 +54,14 @@ class RequestTests(ExchangeCase):
         self.assertEqual(bytes(origin.received), b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\nx-checksum: 1\r\n\r\n")
         self.answer(origin, PLAIN)
         heard = client.heard(number)
-        self.assertEqual((heard.status, bytes(heard.octets), heard.ended, heard.reset), (200, b"hello", True, None))
+        self.assertEqual(
+            (heard.status, bytes(heard.octets), heard.ended, heard.reset), (200, b"hello", True, None)
+        )
         event = self.events[0]
-        self.assertEqual((event["event"], event["end"], event["bytes_up"], event["bytes_down"]), ("request", "complete", 11, 5))
+        self.assertEqual(
+            (event["event"], event["end"], event["bytes_up"], event["bytes_down"]),
+            ("request", "complete", 11, 5),
+        )
 
     def test_length(self) -> None:
         """
@@ -124,7 +95,7 @@ class RequestTests(ExchangeCase):
         A body that is longer or shorter than announced makes the request malformed: the stream
         is reset and the origin as well (RFC 9113 section 8.1.1).
         """
-        for octets, end in ((b"far too long", False), (b"sho", True)):
+        for octets, end in ((b"far too long", False), (b"far too long", True), (b"sho", True)):
             client = self.raw()
             client.ask(1, fields("POST", "/", ("content-length", "5")))
             self.flush()
@@ -133,7 +104,9 @@ class RequestTests(ExchangeCase):
             self.flush()
             self.assertEqual(client.resets, [(1, ErrorCode.PROTOCOL_ERROR)])
             self.assertTrue(origin.lost)
-            self.assertEqual((self.events[-1]["error"], self.events[-1]["ended_by"]), ("http_request_error", "client"))
+            self.assertEqual(
+                (self.events[-1]["error"], self.events[-1]["ended_by"]), ("http_request_error", "client")
+            )
 
     def test_badTrailers(self) -> None:
         """
@@ -329,162 +302,3 @@ class ResponseTests(ExchangeCase):
         self.client().ask(fields(), end=True)
         self.flush()
         self.assertEqual(len(self.dials), 2)
-
-
-class FailureTests(ExchangeCase):
-    """
-    Whatever goes wrong, nobody waits, and nothing that is not whole looks whole.
-    """
-
-    def test_noConnection(self) -> None:
-        """
-        An origin that can't be reached is told of as for a tunnel.
-        """
-        client = self.client()
-        number = client.ask(fields(), end=True)
-        self.flush()
-        self.dials[0].fail("dns_error")
-        self.flush()
-        self.assertEqual((client.heard(number).status, client.heard(number).reset), (502, None))
-
-    def test_badResponse(self) -> None:
-        """
-        What is no HTTP is a 502, to a HEAD without a body.
-        """
-        for method in ("GET", "HEAD"):
-            client = self.client()
-            number, origin = self.ask(client, fields(method))
-            self.answer(origin, b"220 smtp.example\r\n")
-            heard = client.heard(number)
-            self.assertEqual((heard.status, heard.ended, bool(heard.octets)), (502, True, method == "GET"))
-            self.assertEqual(self.events[-1]["error"], "http_protocol_error")
-            self.assertTrue(origin.lost)
-
-    def test_truncated(self) -> None:
-        """
-        A body that is cut short resets the stream, and never ends it; conformance 37.
-        """
-        client = self.client()
-        number, origin = self.ask(client, fields())
-        self.answer(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-        origin.transport.loseConnection()
-        self.flush()
-        heard = client.heard(number)
-        self.assertEqual((heard.status, heard.ended, heard.reset), (200, False, ErrorCode.INTERNAL_ERROR))
-        self.assertEqual((self.events[0]["end"], self.events[0]["ended_by"]), ("truncated", "origin"))
-
-    def test_tooSlow(self) -> None:
-        """
-        An origin that does not answer is a 504; one that stops in the middle is a reset.
-        """
-        client = self.client()
-        number, origin = self.ask(client, fields())
-        self.reactor.advance(121)
-        self.flush()
-        self.assertEqual(client.heard(number).status, 504)
-        number, origin = self.ask(client, fields())
-        self.answer(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-        self.reactor.advance(3601)
-        self.flush()
-        self.assertEqual(client.heard(number).reset, ErrorCode.INTERNAL_ERROR)
-        self.assertEqual((self.events[-1]["end"], self.events[-1]["ended_by"]), ("idle_timeout", "proxy"))
-
-    def test_stale(self) -> None:
-        """
-        A request on an idle connection that turns out closed goes out again, on a new one, if
-        that does no harm; otherwise it is a 502.
-        """
-        for method, again in (("GET", True), ("POST", False)):
-            client = self.client()
-            _, origin = self.ask(client, fields())
-            self.answer(origin, PLAIN)
-            before = len(self.dials)
-            number = client.ask(fields(method), end=method == "GET")
-            self.flush()
-            origin.transport.loseConnection()
-            self.flush()
-            self.assertEqual(len(self.dials) - before, int(again))
-            if again:
-                self.answer(self.dials[-1].succeed(), PLAIN)
-            self.assertEqual(client.heard(number).status, 200 if again else 502)
-
-    def test_staleAndGone(self) -> None:
-        """
-        A client that gives up while its request goes out again is one that is gone.
-        """
-        client = self.client()
-        _, origin = self.ask(client, fields())
-        self.answer(origin, PLAIN)
-        number = client.ask(fields(), end=True)
-        self.flush()
-        origin.transport.loseConnection()
-        self.flush()
-        client.cancel(number)
-        self.flush()
-        self.assertTrue(self.dials[1].cancelled)
-        self.assertEqual(self.events[-1]["end"], "client_gone")
-
-    def test_clientGivesUp(self) -> None:
-        """
-        A client that resets its stream resets the origin: before the connection, before the
-        response, in the middle of it, and behind its end as far as it was not sent.
-        """
-        client = self.client()
-        number = client.ask(fields(), end=True)
-        self.flush()
-        client.cancel(number)
-        self.flush()
-        self.assertTrue(self.dials[0].cancelled)
-        ends = []
-        for octets in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"):
-            number, origin = self.ask(client, fields())
-            self.answer(origin, octets)
-            client.cancel(number)
-            self.flush()
-            self.assertTrue(origin.lost)
-            ends.append(self.events[-1]["end"])
-        stalled = self.client(window=10, reading=False)
-        number, origin = self.ask(stalled, fields())
-        self.answer(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000))
-        stalled.cancel(number)
-        self.flush()
-        ends.append(self.events[-1]["end"])
-        self.assertEqual(ends, ["client_gone", "reset", "reset"])
-
-    def test_notRead(self) -> None:
-        """
-        A client that never takes the end of its response is given up in the end.
-        """
-        client = self.client(window=10, reading=False)
-        number, origin = self.ask(client, fields())
-        self.answer(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + bytes(1000))
-        self.assertEqual(self.events, [])
-        self.reactor.advance(3601)
-        self.flush()
-        self.assertEqual(client.heard(number).reset, ErrorCode.CANCEL)
-        self.assertEqual((self.events[0]["end"], self.events[0]["bytes_down"]), ("idle_timeout", 10))
-
-    def test_switchedUnasked(self) -> None:
-        """
-        An origin that switches protocols unasked is a bad one.
-        """
-        client = self.client()
-        number, origin = self.ask(client, fields())
-        self.answer(origin, b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
-        self.assertEqual(client.heard(number).status, 502)
-
-    def test_drained(self) -> None:
-        """
-        Exchanges that are left at the deadline of draining are reset.
-        """
-        client = self.raw()
-        client.ask(1, fields(), end=True)
-        self.flush()
-        origin = self.dials[0].succeed()
-        self.flush()
-        self.board.drain()
-        self.board.abort("drain_timeout")
-        self.flush()
-        self.assertEqual(client.resets, [(1, ErrorCode.CANCEL)])
-        self.assertTrue(origin.lost)
-        self.assertEqual(self.events[0]["end"], "drain_timeout")

@@ -12,6 +12,7 @@ from connectproxy.listeners.http2.floods import Budget
 from connectproxy.wire.http2 import ErrorCode, FrameType, formatData, formatFrame, formatReset, formatSettings
 from connectproxy.wire.http2 import formatWindowUpdate as update
 from tests.listeners.http2.case import HTTP2Case
+from tests.listeners.http2.client import connectFields
 
 
 class BudgetTests(SynchronousTestCase):
@@ -121,6 +122,33 @@ class FloodTests(HTTP2Case):
             client.connect(number, "nowhere")
             number += 2
             self.flush()
+        self.assertEqual([code for _, code in client.goodbyes], [ErrorCode.ENHANCE_YOUR_CALM])
+
+    def test_refusedAtOnce(self) -> None:
+        """
+        Requests that the switchboard refuses without asking anybody else, tunnels and messages.
+        """
+        message = [(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", "/")]
+        for fields in (connectFields("a.example:443"), message):
+            client = self.raw()
+            self.board.draining = True
+            number = 1
+            while not client.goodbyes and number < 4000:
+                client.ask(number, fields, end=True)
+                number += 2
+                self.flush()
+            self.assertEqual([code for _, code in client.goodbyes], [ErrorCode.ENHANCE_YOUR_CALM])
+            self.board.draining = False
+
+    def test_lastStraw(self) -> None:
+        """
+        A frame that is one too many and wrong as well ends the connection once.
+        """
+        client = self.raw()
+        connection: Any = next(iter(self.port.factory.connections))
+        connection.incoming._cheap.left = 0.5
+        client.transport.write(formatSettings({2: 2}))
+        self.flush()
         self.assertEqual([code for _, code in client.goodbyes], [ErrorCode.ENHANCE_YOUR_CALM])
 
     def test_continuations(self) -> None:

@@ -18,8 +18,8 @@ from connectproxy.listeners import http2
 from connectproxy.sockets import answersALPN
 from connectproxy.wire.http2 import PREFACE
 from tests.fakes import FakeReactor, Peer, RecordingSwitchboard, addressOf, pipePair
-from tests.listeners.http2.client import Client
 from tests.listeners.http2.case import Raw
+from tests.listeners.http2.client import Client
 
 
 class KindTests(SynchronousTestCase):
@@ -73,7 +73,9 @@ class KindTests(SynchronousTestCase):
         reactor.flush()
         (inbound,) = board.placed
         request = inbound.request
-        self.assertEqual((request.client, request.listener, request.arrival), (arrival.client, "ssl:443", arrival))
+        self.assertEqual(
+            (request.client, request.listener, request.arrival), (arrival.client, "ssl:443", arrival)
+        )
         self.assertEqual((board.opened, board.closed), (0, 0))
         receiver.stop()
         reactor.flush()

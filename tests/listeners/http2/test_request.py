@@ -10,7 +10,9 @@ from tests.listeners.http2.case import HTTP2Case
 from tests.listeners.http2.client import connectFields
 
 
-def http(method: str = "GET", path: str = "/", authority: str = "a.example", scheme: str = "http") -> list[tuple[str, str]]:
+def http(
+    method: str = "GET", path: str = "/", authority: str = "a.example", scheme: str = "http"
+) -> list[tuple[str, str]]:
     """
     The pseudo-fields of a request.
     """

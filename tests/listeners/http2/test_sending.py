@@ -96,6 +96,29 @@ class WindowTests(HTTP2Case):
         octets = sum(len(payload) for _, _, payload in client.frames(FrameType.DATA))
         self.assertEqual(octets, 1600)
 
+    def test_windowThatShrinks(self) -> None:
+        """
+        A stream whose window has gone when its turn comes lets the next one go first.
+        """
+        client = self.raw()
+        for number in (1, 3):
+            client.connect(number)
+        self.flush()
+        first, second = (dial.succeed() for dial in self.dials)
+        first.transport.write(bytes(65535))
+        self.flush()
+        client.transport.write(formatWindowUpdate(1, 1000))
+        first.transport.write(b"x" * 500)
+        second.transport.write(b"y" * 500)
+        self.flush()
+        client.transport.write(formatSettings({4: 65000}) + formatWindowUpdate(3, 1000))
+        client.transport.write(formatSettings({4: 60000}) + formatWindowUpdate(0, 600))
+        self.flush()
+        came = [payload[:1] for _, number, payload in client.frames(FrameType.DATA) if number == 3]
+        self.assertEqual(came, [b"y"])
+        octets = b"".join(payload for _, number, payload in client.frames(FrameType.DATA) if number == 1)
+        self.assertNotIn(b"x", octets)
+
     def test_endWaitsForOctets(self) -> None:
         """
         The end of a stream goes behind what is queued, with the last frame of it.

@@ -161,7 +161,9 @@ class EndTests(HTTP2Case):
         self.assertEqual((bytes(origin.received), origin.ended), (b"question", True))
         origin.transport.write(b"a long answer")
         self.flush()
-        self.assertEqual((bytes(client.heard(number).octets), client.heard(number).ended), (b"a long answer", False))
+        self.assertEqual(
+            (bytes(client.heard(number).octets), client.heard(number).ended), (b"a long answer", False)
+        )
         origin.transport.loseConnection()
         self.flush()
         self.assertEqual((client.heard(number).ended, client.heard(number).reset), (True, None))
@@ -284,5 +286,3 @@ class OnlyAlice:
         if values.get(b"proxy-authorization") == b"alice":
             return "alice"
         return Refusal("proxy_authentication_required", "no credentials came")
-
-

@@ -39,7 +39,9 @@ class WebSocketTests(HTTP2Case):
         self.flush()
         return client, origin
 
-    def accept(self, origin: Any, *, upgrade: bytes = b"websocket", wrong: bytes = b"", more: bytes = b"") -> None:
+    def accept(
+        self, origin: Any, *, upgrade: bytes = b"websocket", wrong: bytes = b"", more: bytes = b""
+    ) -> None:
         """
         Have the origin answer the handshake.
         """
@@ -117,7 +119,9 @@ class WebSocketTests(HTTP2Case):
         self.assertEqual(octets, b"banner, down")
         self.assertEqual(client.resets, [])
         (event,) = self.events
-        self.assertEqual((event["event"], event["status"], event["relay"], event["end"]), ("request", 200, "wired", "eof"))
+        self.assertEqual(
+            (event["event"], event["status"], event["relay"], event["end"]), ("request", 200, "wired", "eof")
+        )
         self.assertEqual((event["bytes_up"], event["bytes_down"]), (9, 12))
         client.transport.loseConnection()
         self.assertNothingLeft()

@@ -33,8 +33,6 @@ class ListenerCase(SynchronousTestCase):
         self.reactor = FakeReactor()
         self.reactor.advance(1000.0)
         self.board: Any = RecordingSwitchboard(self.reactor)
-        self.associated: list[Any] = []
-        self.board.associate = self.associated.append
         self.port = self.listen()
 
     def listen(self, **settings: Any) -> FakePort:

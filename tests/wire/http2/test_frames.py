@@ -62,7 +62,9 @@ class FrameTests(SynchronousTestCase):
             self.assertEqual(b"".join(frame.data for frame in frames), octets)
             self.assertEqual(len(frames), max(1, -(-len(octets) // size)))
             self.assertTrue(all(len(frame.data) <= size and frame.stream_id == stream for frame in frames))
-            self.assertEqual(["END_STREAM" in frame.flags for frame in frames], [False] * (len(frames) - 1) + [end])
+            self.assertEqual(
+                ["END_STREAM" in frame.flags for frame in frames], [False] * (len(frames) - 1) + [end]
+            )
 
     @given(st.binary(max_size=100), st.integers(1, 40), st.booleans())
     def test_headers(self, block: bytes, size: int, end: bool) -> None:
@@ -73,7 +75,9 @@ class FrameTests(SynchronousTestCase):
         self.assertEqual(b"".join(frame.data for frame in frames), block)
         kinds = [frame.type for frame in frames]
         self.assertEqual(kinds, [FrameType.HEADERS] + [FrameType.CONTINUATION] * (len(frames) - 1))
-        self.assertEqual(["END_HEADERS" in frame.flags for frame in frames], [False] * (len(frames) - 1) + [True])
+        self.assertEqual(
+            ["END_HEADERS" in frame.flags for frame in frames], [False] * (len(frames) - 1) + [True]
+        )
         self.assertEqual("END_STREAM" in frames[0].flags, end)
 
     def test_control(self) -> None:

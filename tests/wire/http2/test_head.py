@@ -67,7 +67,9 @@ class RequestTests(SynchronousTestCase):
         Other requests have all four; the authority may be in Host.
         """
         found = self.good(GET)
-        self.assertEqual((found.scheme, found.authority, found.path, found.length), (b"http", b"a.example", b"/", None))
+        self.assertEqual(
+            (found.scheme, found.authority, found.path, found.length), (b"http", b"a.example", b"/", None)
+        )
         self.assertEqual(self.good([*GET[:2], GET[3], (b"host", b"b.example")]).authority, b"b.example")
         self.assertEqual(self.good([*GET, (b"host", b"A.Example")]).authority, b"a.example")
         self.assertEqual(self.good([GET[0], (b":scheme", b"HTTP"), *GET[2:]]).scheme, b"http")
@@ -170,9 +172,33 @@ class RequestTests(SynchronousTestCase):
         st.lists(
             st.tuples(
                 st.sampled_from(
-                    [b":method", b":scheme", b":authority", b":path", b":protocol", b":status", b"host", b"te", b"x", b"X"]
+                    [
+                        b":method",
+                        b":scheme",
+                        b":authority",
+                        b":path",
+                        b":protocol",
+                        b":status",
+                        b"host",
+                        b"te",
+                        b"x",
+                        b"X",
+                    ]
                 ),
-                st.sampled_from([b"CONNECT", b"GET", b"http", b"a.example", b"/", b"trailers", b"websocket", b"", b" x", b"a\n"]),
+                st.sampled_from(
+                    [
+                        b"CONNECT",
+                        b"GET",
+                        b"http",
+                        b"a.example",
+                        b"/",
+                        b"trailers",
+                        b"websocket",
+                        b"",
+                        b" x",
+                        b"a\n",
+                    ]
+                ),
             ),
             max_size=7,
         )
@@ -185,7 +211,9 @@ class RequestTests(SynchronousTestCase):
         found = readRequest(section)
         if isinstance(found, Refusal):
             return
-        flags = HeaderValidationFlags(is_client=False, is_trailer=False, is_response_header=False, is_push_promise=False)
+        flags = HeaderValidationFlags(
+            is_client=False, is_trailer=False, is_response_header=False, is_push_promise=False
+        )
         try:
             list(validate_headers(section, flags))
         except ProtocolError as error:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.wire.http2 import PREFACE, ErrorCode, Fault, Flag, FrameReader, FrameType, formatData, formatFrame
+from connectproxy.wire.http2 import (
+    PREFACE,
+    ErrorCode,
+    Fault,
+    Flag,
+    FrameReader,
+    FrameType,
+    formatData,
+    formatFrame,
+)
 from connectproxy.wire.http2.reader import BLOCK, CONTINUATIONS, SIZE
 
 Read = tuple[list[tuple[int, int, int, bytes, int]], Fault | None]
@@ -25,8 +34,9 @@ def read(*pieces: bytes, preface: bytes = b"") -> Read:
         for kind, flags, stream, payload, weight in reader.receive(piece):
             if kind == 0 and open_:
                 _, _, _, before, counted = found.pop()
-                payload, weight = before + payload, counted + weight
-            found.append((kind, flags, stream, payload, weight))
+                found.append((kind, flags, stream, before + payload, counted + weight))
+            else:
+                found.append((kind, flags, stream, payload, weight))
             open_ = kind == 0 and bool(reader._left or reader._padding)
     return found, reader.fault
 
@@ -35,7 +45,9 @@ SAMPLES = (
     formatFrame(FrameType.SETTINGS, 0, 0, b"\0\x03\0\0\0d"),
     formatFrame(FrameType.HEADERS, Flag.END_HEADERS, 1, b"block"),
     formatFrame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 3, b""),
-    formatFrame(FrameType.HEADERS, Flag.END_HEADERS | Flag.PADDED | Flag.PRIORITY, 5, b"\x02\0\0\0\x01\x10block\0\0"),
+    formatFrame(
+        FrameType.HEADERS, Flag.END_HEADERS | Flag.PADDED | Flag.PRIORITY, 5, b"\x02\0\0\0\x01\x10block\0\0"
+    ),
     formatFrame(FrameType.HEADERS, 0, 7, b"one ")
     + formatFrame(FrameType.CONTINUATION, 0, 7, b"two ")
     + formatFrame(FrameType.CONTINUATION, Flag.END_HEADERS, 7, b"three"),
@@ -124,7 +136,9 @@ class ReaderTests(SynchronousTestCase):
         list(reader.receive(SAMPLES[4][:13]))
         self.assertTrue(reader.unfinished)
 
-    @given(st.lists(st.sampled_from(range(len(SAMPLES))), max_size=8), st.lists(st.integers(1, 30), max_size=40))
+    @given(
+        st.lists(st.sampled_from(range(len(SAMPLES))), max_size=8), st.lists(st.integers(1, 30), max_size=40)
+    )
     def test_anyOrder(self, order: list[int], sizes: list[int]) -> None:
         """
         Any frames in any pieces.

@@ -31,8 +31,10 @@ class SettingsTests(SynchronousTestCase):
         """
         self.assertEqual(readSettings(b"", BEFORE), BEFORE)
         self.assertEqual(readSettings(payload({0xFA: 5, 3: 1, 6: 1, 2: 0, 8: 1}), BEFORE), BEFORE)
-        every = payload({Setting.HEADER_TABLE_SIZE: 0, Setting.INITIAL_WINDOW_SIZE: 1, Setting.MAX_FRAME_SIZE: 16385})
-        self.assertEqual(readSettings(every, BEFORE), PeerSettings(0, 1, 16385))
+        every = payload(
+            {Setting.HEADER_TABLE_SIZE: 0, Setting.INITIAL_WINDOW_SIZE: 1, Setting.MAX_FRAME_SIZE: 16385}
+        )
+        self.assertEqual(readSettings(every, BEFORE), PeerSettings(1, 16385))
         twice = payload({4: 5}) + payload({4: 6})
         self.assertEqual(readSettings(twice, BEFORE), PeerSettings(window=6))
 

@@ -113,7 +113,9 @@ class FuzzTests(Reading):
             command, host, named, port = other
             where = found.destination if isinstance(found, Connect) else found.address
             self.assertEqual({Connect: 1, Bind: 2, Associate: 3}[type(found)], command)
-            self.assertEqual((where.host, where.port), (spelled(host, named), port))
+            self.assertEqual(where.port, port)
+            if command != 3 or where.host != "0.0.0.0":  # which is also what a host that is none becomes
+                self.assertEqual(where.host, spelled(host, named))
         elif found is None:
             self.assertIsNone(other)
 

@@ -1,0 +1,166 @@
+"""
+What an exchange of messages on a stream is made of, and how it comes to its end.
+
+Owns what becomes of the stream and of the origin's connection when the response is
+never begun, cut short or not read, and what is told of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+
+from connectproxy.errors import Refusal
+from connectproxy.interfaces import STALE, ITunnel, Outcome, Phase, TunnelRequest
+from connectproxy.origin import Deadline, OriginConnection
+from connectproxy.wire.framing import CHUNKED, NONE, Delimiter, Framing
+from connectproxy.wire.http2 import ErrorCode, RequestFields
+from connectproxy.wire.target import Target
+
+if TYPE_CHECKING:
+    from connectproxy.listeners.http2.connection import HTTP2Connection
+    from connectproxy.listeners.http2.stream import Stream
+
+__all__ = ["Carriage"]
+
+
+class Carriage(Deadline):
+    """
+    One request and its response, as far as it has come.
+
+    @ivar request: what the switchboard judges.
+    @ivar refused: it was, and nothing has been asked for at the origin.
+    @ivar finished: see L{ICarriage<connectproxy.interfaces.ICarriage>}.
+    @ivar relayName: likewise.
+    @cvar _METHOD: what the origin is asked with instead of the request's method.
+    @cvar _UPGRADE: whether the origin is offered another protocol.
+    """
+
+    relayName = "forward"
+    finished: Deferred[Outcome]
+    _METHOD = b""
+    _UPGRADE = False
+
+    def __init__(
+        self,
+        connection: HTTP2Connection,
+        stream: Stream,
+        asked: RequestFields,
+        target: Target,
+        forwards: int | None,
+    ) -> None:
+        """
+        @param forwards: the new value of C{Max-Forwards}.
+        """
+        arrival = connection.arrival
+        switchboard = connection.switchboard
+        self._clock = switchboard.clock
+        self._wheel = switchboard.wheel
+        self._connection = connection
+        self._stream = stream
+        self._asked = asked
+        self._target = target
+        self._forwards = forwards
+        self._framing = self._frame()
+        self._origin: OriginConnection | None = None
+        self._tunnel: ITunnel | None = None
+        self._whenLost: Callable[[], None] | None = None
+        self._key: Any = None
+        self._status: int | None = None
+        self._up = self._down = 0
+        self._began = 0.0
+        self._complete = self._over = self.refused = False
+        self._method = self._METHOD or asked.method
+        self.request = TunnelRequest(
+            target.destination,
+            arrival.client,
+            arrival.listener,
+            "h2",
+            self._method.decode("ascii"),
+            asked.fields,
+            connection.now(),
+            None,
+            arrival,
+        )
+
+    def _frame(self) -> Framing:
+        """
+        What delimits the request's body towards the origin.
+        """
+        if self._stream.readEnded:
+            return (
+                NONE if not self._asked.fields or self._asked.length is None else Framing(Delimiter.LENGTH, 0)
+            )
+        length = self._asked.length
+        return CHUNKED if length is None else Framing(Delimiter.LENGTH, length)
+
+    def _malformed(self, detail: str) -> None:
+        """
+        The request turns out to be none (RFC 9113 section 8.1.1).
+        """
+        self._cut(ErrorCode.PROTOCOL_ERROR)
+        self._finish("client", "truncated", Refusal("http_request_error", detail))
+        self._connection.incoming.wasted()
+
+    def _fail(self, refusal: Refusal) -> None:
+        """
+        There is no response; say why.
+        """
+        self._giveUp()
+        self._status = refusal.row.status
+        self._finish("origin", "refused", refusal)
+        self._connection.refuse(self._stream, refusal, withBody=self._method != b"HEAD")
+
+    def _giveUp(self) -> None:
+        """
+        There is no use for the origin any more.
+        """
+        self._stream.unregisterProducer()
+        origin, self._origin = self._origin, None
+        if origin is not None:
+            origin.abort()
+
+    def _cut(self, code: ErrorCode) -> None:
+        """
+        Reset the stream, and the origin.
+        """
+        self._over = True
+        self._whenLost = None
+        self._giveUp()
+        self._stream.abortConnection(code)
+
+    def abort(self, kind: str) -> None:
+        """
+        See L{ITunnel.abort}.
+        """
+        if self._tunnel is not None:
+            self._tunnel.abort(kind)
+        elif not self._over:
+            self._complete = False
+            self._cut(ErrorCode.CANCEL)
+            self._finish("proxy", kind)
+
+    def _finish(self, endedBy: str, kind: str, refusal: Refusal | None = None) -> None:
+        """
+        Tell how it went.
+        """
+        if kind != STALE:
+            self._whenLost = None
+            self._over = True
+        self.forget()
+        seconds = self._connection.now() - self._began
+        self.finished.callback(
+            Outcome(endedBy, Phase.RELAYING, kind, self._up, self.bytesDown, seconds, self._status, refusal)
+        )
+
+    @property
+    def bytesUp(self) -> int:
+        """Octets of the request's content that have gone to the origin."""
+        return self._up if self._tunnel is None else self._tunnel.bytesUp
+
+    @property
+    def bytesDown(self) -> int:
+        """Octets of the response's content that have gone to the client."""
+        return self._down - self._stream.queued if self._tunnel is None else self._tunnel.bytesDown
