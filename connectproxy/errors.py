@@ -62,13 +62,13 @@ class Kind(NamedTuple):
 _ROWS = (
     Kind(
         "http_request_error", 400, "http_request_error", 1, 91, "PROTOCOL_ERROR",
-        "The request is not valid HTTP, or its target is not host:port.",
-        "Send CONNECT host:port HTTP/1.1 with one Host field and no content; IPv6 goes in brackets.",
+        "The request is not valid HTTP, or its target is neither host:port nor an http URL.",
+        "Send CONNECT host:port or GET http://host/path, with one Host field; IPv6 goes in brackets.",
     ),
     Kind(
         "http_request_timeout", 408, "http_request_error", 1, 91, "CANCEL",
-        "The head of the request did not arrive in time.",
-        "Send the whole head at once; the operator can raise timeouts.head.",
+        "The request did not arrive in time.",
+        "Send the whole head at once, and content without long pauses; the operator can raise timeouts.head.",
     ),
     Kind(
         "http_request_line_too_long", 414, "http_request_error", 1, 91, "ENHANCE_YOUR_CALM",
@@ -78,7 +78,7 @@ _ROWS = (
     Kind(
         "http_request_fields_too_large", 431, "http_request_error", 1, 91, "ENHANCE_YOUR_CALM",
         "The header fields are too many or too large.",
-        "Send fewer or shorter fields; a CONNECT needs little more than Host.",
+        "Send fewer or shorter fields; cookies are the usual cause, and a CONNECT needs no more than Host.",
     ),
     Kind(
         "http_request_denied", 403, "http_request_denied", 2, 91, "CANCEL",

@@ -89,8 +89,7 @@ class ExchangeCall(Call):
                 self._broken(Failure())
             return
         carriage: Any = self._tunnel
-        if carriage is not None:  # behind a 101 it is a relay that has carried
-            self._relay = carriage.relayName
+        self._relay = carriage.relayName  # behind a 101 it is a relay that has carried
         if board.draining:
             outcome = outcome._replace(phase=Phase.DRAINING)
         event = "abandoned" if outcome.kind == "client_gone" else "request"

@@ -63,9 +63,8 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         " and `ms`",
         "relay": "what carried the bytes: `splice` or `wired` for a tunnel, `forward` for a request that was"
         " forwarded, `datagrams` for UDP; null without a connection",
-        "bytes_up": "octets that the origin's socket took from the client; of a request that was forwarded, its content's",
-        "bytes_down": "octets that the client's socket took from the origin; of a request that was forwarded, the content of"
-        " its response",
+        "bytes_up": "octets that the origin's socket took from the client; of a request that was forwarded, those of its content, with its chunks' framing if it has chunks",
+        "bytes_down": "octets that the client's socket took from the origin; of a request that was forwarded, those of the response's content, likewise",
         "ended_by": "`client`, `origin` or `proxy`",
         "phase": "how far it had come: `arrived`, `authenticating`, `deciding`, `dialling`, `answering`, `relaying` or `draining`",
         "end": "how it ended: `eof`, `reset`, `idle_timeout`, `half_open_timeout`, `lifetime_exceeded`,"

@@ -102,7 +102,9 @@ class PeerTests(TestCase):
 
     def test_missingDistributionIsNotFound(self) -> None:
         """A peer of this interpreter has to be installed in it."""
-        peer = Peer("absent", sys.executable, lambda port, folder, dialect: [], distribution="no-such-distribution")
+        peer = Peer(
+            "absent", sys.executable, lambda port, folder, dialect: [], distribution="no-such-distribution"
+        )
         self.assertIsNone(peer.find([]))
 
     def test_everybodyCanBeToldHowToGetIt(self) -> None:
@@ -228,7 +230,16 @@ class CommandTests(TestCase):
         modes = ["get-2", "socks5-open-2", "tls-open-2", "tls-ping-2", "tls-bulk-2-down", "tls-bulk-1-up"]
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder) / "run.jsonl"
-            ends = ["--peers", "connectproxy,plain", "--rounds", "1", "--seconds", "0.2", "--json", str(output)]
+            ends = [
+                "--peers",
+                "connectproxy,plain",
+                "--rounds",
+                "1",
+                "--seconds",
+                "0.2",
+                "--json",
+                str(output),
+            ]
             done = self.run_("--modes", ",".join(modes), *ends)
             self.assertEqual(done.returncode, 0, done.stderr)
             _, records = fromJSON(output.read_text("utf-8").splitlines())

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from connectproxy.interfaces import Outcome, Phase
+from connectproxy.interfaces import Phase
 from connectproxy.leg import Leg
 from connectproxy.relay import Timeouts, Tunnel, WiredRelay
 from connectproxy.sockets import unsent

@@ -185,9 +185,9 @@ class Outcome(NamedTuple):
         that has to be begun again; for what did not open, C{"refused"} or
         C{"client_gone"}.
     @ivar bytesUp: octets that the origin's socket took from the client; of an
-        exchange, those of the request's content.
+        exchange, those of the request's content, framing of chunks included.
     @ivar bytesDown: octets that the client's socket took from the origin; of an
-        exchange, those of the response's content.
+        exchange, those of the response's content, likewise.
     @ivar seconds: how long the relay had it.
     @ivar status: the status code that the client was answered.
     @ivar refusal: why an exchange failed after its connection was there; the

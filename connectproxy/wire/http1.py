@@ -97,6 +97,10 @@ class RequestHead(NamedTuple):
     minor: int
     fields: tuple[tuple[bytes, bytes], ...]
 
+    def __repr__(self) -> str:
+        """Without the target and the fields: there may be secrets in them."""
+        return f"<{type(self).__name__} {self.method} with {len(self.fields)} fields>"
+
     def values(self, name: bytes) -> list[bytes]:
         """The values of the field lines of one name, given in lower case, in the order of arrival."""
         return [value for known, value in self.fields if known == name]

@@ -5,7 +5,8 @@ Owns what RFC 9112 section 3.2.2 and RFC 9110 section 4.2 make of it: the scheme
 the authority, and the path and query, which are not looked into and go on as they
 came (RFC 9110 section 7.7).  What a host may be is L{connectproxy.address}'s.
 
-Left out: fragments and userinfo, which are refused; every scheme but C{http}.
+Left out: fragments and userinfo, which are refused; every scheme but C{http},
+and C{ws}, which is another name for it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from connectproxy.wire.http1 import RequestHead
 
 __all__ = ["Target", "parseTarget", "readAuthority", "targetForm"]
 
-_HTTP = re.compile(rb"[Hh][Tt][Tt][Pp]://([^/?#]*+)([^#]*+)")
+_HTTP = re.compile(rb"(?:[Hh][Tt][Tt][Pp]|[Ww][Ss])://([^/?#]*+)([^#]*+)")
+"""RFC 9110 section 4.2.1.  A C{ws} URI means an http request that asks for an upgrade (RFC
+6455 section 4.1), and some clients ask a proxy for it by its own name."""
+
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+)://")
 """RFC 3986 section 3.1, with what a URI with an authority has behind it."""
 

@@ -139,7 +139,10 @@ class OnePortCase(ProgramTestCase):
             events = self.served()
             return len(events) >= count and sum(each["bytes_down"] for each in events) >= down
 
-        waitFor(enough, f"{count} events and {down} octets")
+        try:
+            waitFor(enough, f"{count} events and {down} octets")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the events are {self.proxy.events()}") from None
         events = self.served()
         names = ("event", "protocol", "status", "user")
         ways = {(*(each[name] for name in names), each["tls"] is not None) for each in events}

@@ -181,6 +181,7 @@ class SSHTests(ProxyCommandCase):
         (self.keys / "sshd").write_text(CONFIGURATION.format(directory=self.keys))
         if os.geteuid() == 0 and not SEPARATION.exists():
             SEPARATION.mkdir(mode=0o755)
+            self.addCleanup(SEPARATION.rmdir)
 
     def sshd(self, sock: socket.socket) -> None:
         """

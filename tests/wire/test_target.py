@@ -77,8 +77,8 @@ class ParseTargetTests(SynchronousTestCase):
             self.assertTarget(b"http://" + authority + b"/", authority + b"80", b"/", authority[:-1])
 
     def test_scheme(self) -> None:
-        """Schemes are case-insensitive."""
-        for scheme in (b"http", b"HTTP", b"hTtP"):
+        """Schemes are case-insensitive, and ws is http that wants an upgrade (RFC 6455 section 3)."""
+        for scheme in (b"http", b"HTTP", b"hTtP", b"ws", b"WS"):
             self.assertTarget(scheme + b"://a/b", b"a:80", b"/b", b"a")
 
     def test_pathAndQuery(self) -> None:
@@ -138,7 +138,7 @@ class ParseTargetTests(SynchronousTestCase):
         for octets, scheme in (
             (b"https://a/", "https"),
             (b"HTTPS://u:secret@a", "https"),
-            (b"ws://a/secret", "ws"),
+            (b"wss://a/secret", "wss"),
         ):
             self.assertRefused(octets, f"the scheme is {scheme}", "http_scheme_not_supported")
         self.assertRefused(b"x" * 99 + b"://a", "x" * 20 + "...", "http_scheme_not_supported")

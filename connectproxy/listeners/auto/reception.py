@@ -138,7 +138,7 @@ class Reception(Protocol):
             self._opening(self._held + data if self._held else data)
         elif self._stage is Stage.HEADER:
             self._readHeader(data)
-        elif self._stage is Stage.CLOSING:
+        else:
             self._discarded += len(data)
             if self._discarded > LINGER_OCTETS:
                 self.transport.abortConnection()  # type: ignore[union-attr]

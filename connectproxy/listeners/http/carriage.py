@@ -49,9 +49,9 @@ class Carriage:
     """
 
     __slots__ = (
-        "_began", "_blocked", "_body", "_chunks", "_down", "_forwards", "_framing", "_head", "_keep", "_key", "_minor",
-        "_octets", "_origin", "_proxy", "_repeated", "_status", "_target", "_tunnel", "_up", "_upgrade", "_whenLost", "finished",
-        "relayName", "request",
+        "_began", "_blocked", "_body", "_chunks", "_down", "_forwards", "_framing", "_head", "_keep", "_key",
+        "_minor", "_octets", "_origin", "_proxy", "_repeated", "_status", "_target", "_tunnel", "_up",
+        "_upgrade", "_whenLost", "finished", "relayName", "request",
     )  # fmt: skip
 
     def __init__(

@@ -4,7 +4,8 @@ What a client says over and over.
 A program that asks for one thing after the other sends the same header section with
 each request; only the request line differs.  Octets that are equal to those of a
 request that has been read, found right and written for the origin need not be read,
-judged and written once more: with small responses that is a tenth of all the work.
+judged and written once more: with small responses that, and the same with the heads
+of responses (L{connectproxy.origin.connection}), is a fifth of all the work.
 
 What is kept is the last section of one client's connection, with that connection and
 no other, so that nothing is shared that could be a secret.

@@ -186,6 +186,7 @@ class Incoming:
             self._spend(0.1)  # it was on its way when we reset the stream
         else:
             connection.sender.control(formatReset(number, ErrorCode.STREAM_CLOSED))
+            self.remember(number, reset=True)
             self._spend(10)
 
     # What the frames do, by their types.

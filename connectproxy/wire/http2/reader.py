@@ -100,8 +100,12 @@ class FrameReader:
             them have to be.  HEADERS come with their whole field block, without
             padding and priority; CONTINUATION never come.  DATA come in as many
             pieces as they arrive in, the last of them with END_STREAM if the frame
-            has it.  L{fault} is set where they end early.
+            has it; pieces of one stream that stand behind each other are one, since
+            what becomes of them costs by the piece.  L{fault} is set where they end
+            early.
         """
+        parts: list[bytes] = []
+        weight = of = 0
         if self._held:
             octets = self._held + octets
             self._held = b""
@@ -115,7 +119,10 @@ class FrameReader:
         while self.fault is None:
             if self._left or self._padding:
                 if at == length:
-                    return
+                    break
+                if parts and of != self._stream:
+                    yield 0, 0, of, b"".join(parts), weight
+                    parts, weight = [], 0
                 began = at
                 piece = octets[at : at + self._left]
                 at += len(piece)
@@ -124,7 +131,12 @@ class FrameReader:
                     skipped = min(self._padding, length - at)
                     self._padding -= skipped
                     at += skipped
-                yield 0, 0 if self._left or self._padding else self._end, self._stream, piece, at - began
+                of = self._stream
+                weight += at - began
+                parts.append(piece)
+                if self._end and not self._left and not self._padding:
+                    yield 0, 1, of, b"".join(parts), weight
+                    parts, weight = [], 0
                 continue
             if length - at < 9:
                 break
@@ -136,21 +148,23 @@ class FrameReader:
             ):  # nearly every frame is a good one of DATA
                 self.fault = self._check(kind, size, stream)
                 if self.fault is not None:
-                    return
+                    break
+            if parts and (kind or flags & 0x8 or not size):
+                yield 0, 0, of, b"".join(parts), weight
+                parts, weight = [], 0
             if kind == 0:
                 padded = flags & 0x8
                 if padded and length - at < 10:
                     if not size:
                         self._overpadded()
-                        return
                     break
                 at += 9
                 self._stream = stream
                 self._end = flags & 1
                 if padded:
-                    if octets[at] >= size or not size:
+                    if octets[at] >= size:
                         self._overpadded()
-                        return
+                        break
                     self._padding = octets[at]
                     self._left = size - 1 - self._padding
                     at += 1
@@ -170,6 +184,8 @@ class FrameReader:
                     yield frame
             else:
                 yield kind, flags, stream, payload, 0
+        if parts:
+            yield 0, 0, of, b"".join(parts), weight
         if self.fault is None:
             self._held = octets[at:]
 

@@ -332,6 +332,21 @@ class EndpointTests(AutoCase):
         self.assertIsNotNone(client.lost)
         self.assertBalanced()
 
+    def test_tooLate(self) -> None:
+        """
+        A handshake that ends when the port is being closed changes nothing any more.
+        """
+        peer = TLSPeer(alpn=(b"h2",))
+        peer._flush = lambda: None  # type: ignore[method-assign]
+        self.connect(peer, first=peer.hello())
+        (reception,) = self.factory.undecided
+        self.factory.stopFactory()
+        reception.handshakeCompleted()
+        self.assertEqual((self.taken(), self.board.rejections), ([], []))
+        self.reactor.advance(LINGER + 2 * GRAIN)
+        self.reactor.flush()
+        self.assertBalanced()
+
     def test_stop(self) -> None:
         """
         When the port is closed who is in the handshake is, too, by a reset if need be.

@@ -5,6 +5,7 @@ octets were cut.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hpack import Encoder
@@ -84,7 +85,7 @@ frames = st.one_of(
     st.builds(formatFrame, st.integers(0, 11), st.integers(0, 255), numbers, st.binary(max_size=12)),
     st.just(formatFrame(FrameType.PING, 0, 0, bytes(8))),
     st.just(formatGoAway(0, 0)),
-    st.just(formatData(1, bytes(16384), 16384) * 5),
+    st.just(formatData(1, bytes(3000), 16384)),
 )
 
 
@@ -109,7 +110,7 @@ class MutantTests(HTTP2Case):
             # Past the transport, so that an exception is not caught by the reactor.
             connection.dataReceived(octets[at : at + size])
         self.flush()
-        answer = bytes(client.received)
+        answer = re.sub(rb"\w{3}, .{20} GMT", b"now", bytes(client.received))
         for index, doing in enumerate(doings[: len(self.dials)]):
             dial = self.dials[index]
             if dial.cancelled or dial.result.called:

@@ -4,6 +4,8 @@ Frames as they are read: whole, at every split, mutated, and against hyperframe.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -25,20 +27,25 @@ Read = tuple[list[tuple[int, int, int, bytes, int]], Fault | None]
 
 def read(*pieces: bytes, preface: bytes = b"") -> Read:
     """
-    What is read of some pieces, with the pieces of one DATA frame put together.
+    What is read of some pieces, with the DATA of one stream that stand behind each other put
+    together, as far as none of them ends it.
     """
     reader = FrameReader(preface)
+    return together([frame for piece in pieces for frame in reader.receive(piece)]), reader.fault
+
+
+def together(frames: Iterable[tuple[int, int, int, bytes, int]]) -> list[tuple[int, int, int, bytes, int]]:
+    """
+    Put DATA of one stream together.
+    """
     found: list[tuple[int, int, int, bytes, int]] = []
-    open_ = False
-    for piece in pieces:
-        for kind, flags, stream, payload, weight in reader.receive(piece):
-            if kind == 0 and open_:
-                _, _, _, before, counted = found.pop()
-                found.append((kind, flags, stream, before + payload, counted + weight))
-            else:
-                found.append((kind, flags, stream, payload, weight))
-            open_ = kind == 0 and bool(reader._left or reader._padding)
-    return found, reader.fault
+    for kind, flags, stream, payload, weight in frames:
+        if kind == 0 and found and found[-1][:3] == (0, 0, stream):
+            _, _, _, before, counted = found.pop()
+            found.append((kind, flags, stream, before + payload, counted + weight))
+        else:
+            found.append((kind, flags, stream, payload, weight))
+    return found
 
 
 SAMPLES = (
@@ -91,7 +98,7 @@ class ReaderTests(SynchronousTestCase):
         """
         Everything at once, behind the preface.
         """
-        self.assertEqual(read(PREFACE + b"".join(SAMPLES), preface=PREFACE), (EXPECTED, None))
+        self.assertEqual(read(PREFACE + b"".join(SAMPLES), preface=PREFACE), (together(EXPECTED), None))
 
     def test_everySplit(self) -> None:
         """
@@ -99,7 +106,9 @@ class ReaderTests(SynchronousTestCase):
         """
         octets = PREFACE + b"".join(SAMPLES)
         for index in range(1, len(octets)):
-            self.assertEqual(read(octets[:index], octets[index:], preface=PREFACE), (EXPECTED, None), index)
+            self.assertEqual(
+                read(octets[:index], octets[index:], preface=PREFACE), (together(EXPECTED), None), index
+            )
 
     def test_byteByByte(self) -> None:
         """
@@ -107,7 +116,7 @@ class ReaderTests(SynchronousTestCase):
         """
         octets = PREFACE + b"".join(SAMPLES)
         pieces = [octets[index : index + 1] for index in range(len(octets))]
-        self.assertEqual(read(*pieces, preface=PREFACE), (EXPECTED, None))
+        self.assertEqual(read(*pieces, preface=PREFACE), (together(EXPECTED), None))
 
     def test_asItComes(self) -> None:
         """
@@ -118,6 +127,25 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(list(reader.receive(frame[:12])), [(0, 0, 1, b"012", 3)])
         self.assertFalse(reader.unfinished)
         self.assertEqual(list(reader.receive(frame[12:])), [(0, 1, 1, b"3456789", 7)])
+
+    def test_together(self) -> None:
+        """
+        What stands behind each other is one piece; another stream, another frame and the end of
+        the stream are in between.
+        """
+        one, other, empty = formatData(1, b"a", 9), formatData(3, b"b", 9), formatData(1, b"", 9)
+        end, ping = formatData(1, b"c", 9, end=True), formatFrame(FrameType.PING, 0, 0, bytes(8))
+        for octets, expected in (
+            (one + one + one, [(b"aaa", 0)]),
+            (one + other + one, [(b"a", 0), (b"b", 0), (b"a", 0)]),
+            (one + empty + one, [(b"a", 0), (b"", 0), (b"a", 0)]),
+            (one + ping + one, [(b"a", 0), (bytes(8), 0), (b"a", 0)]),
+            (one + end + one, [(b"ac", 1), (b"a", 0)]),
+            (one + one[:5], [(b"a", 0)]),
+            (one + formatFrame(FrameType.PING, 0, 1, bytes(8)), [(b"a", 0)]),
+        ):
+            found = FrameReader(b"").receive(octets)
+            self.assertEqual([(payload, flags) for _, flags, _, payload, _ in found], expected)
 
     def test_unfinished(self) -> None:
         """
@@ -148,7 +176,7 @@ class ReaderTests(SynchronousTestCase):
         for size in sizes:
             pieces.append(octets[:size])
             octets = octets[size:]
-        self.assertEqual(read(*pieces, octets), ([EXPECTED[index] for index in order], None))
+        self.assertEqual(read(*pieces, octets), (together(EXPECTED[index] for index in order), None))
 
     @given(st.integers(0, len(b"".join(SAMPLES)) - 1), st.integers(0, 255), st.integers(1, 100))
     def test_mutated(self, at: int, octet: int, size: int) -> None:
