@@ -35,8 +35,11 @@ LARGEST = 2**31 - 1
 FRAME = 65536
 """Octets of a frame's payload at most, whatever the client would take: as much as is read at once."""
 
-TURN = 32768
-"""Octets that a stream may send before it is another's turn."""
+TURN = 65536
+"""
+Octets that a stream may send before it is another's turn: as many as a transport holds.  The
+smaller it is, the more of what is written ends with a small record where there is TLS.
+"""
 
 ENOUGH = 65536
 """Octets waiting in a stream's queue from which on its producer is paused; as in Twisted's transports."""

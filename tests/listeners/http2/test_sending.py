@@ -9,7 +9,8 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface.verify import verifyObject
 
-from connectproxy.listeners.http2.sending import CONTROL, ENOUGH, TURN
+from connectproxy.listeners.http2 import sending
+from connectproxy.listeners.http2.sending import CONTROL, ENOUGH
 from connectproxy.wire.http2 import FrameType, formatFrame, formatSettings, formatWindowUpdate
 from tests.listeners.http2.case import HTTP2Case
 
@@ -64,6 +65,8 @@ class WindowTests(HTTP2Case):
         """
         When the connection's window is open again, the streams that waited take turns.
         """
+        turn = 10000
+        self.patch(sending, "TURN", turn)
         client = self.client(window=65535, reading=False)
         tunnels = [self.tunnel(client) for _ in range(4)]
         for index, (_, origin) in enumerate(tunnels):
@@ -71,13 +74,13 @@ class WindowTests(HTTP2Case):
         self.flush()
         before = [len(client.heard(number).octets) for number, _ in tunnels]
         self.assertEqual(sum(before), 65535)
-        client.h2.increment_flow_control_window(3 * TURN)
+        client.h2.increment_flow_control_window(3 * turn)
         client.send()
         self.flush()
         after = [len(client.heard(number).octets) for number, _ in tunnels]
         grown = [b - a for a, b in zip(before, after, strict=True)]
-        self.assertEqual(sum(grown), 3 * TURN)
-        self.assertEqual(sorted(grown)[1:], [TURN] * 3)
+        self.assertEqual(sum(grown), 3 * turn)
+        self.assertEqual(sorted(grown)[1:], [turn] * 3)
         client.h2.increment_flow_control_window(1 << 20)
         client.send()
         self.flush()
