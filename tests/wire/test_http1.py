@@ -208,7 +208,9 @@ class HeadTests(Reading):
         """
         In a traceback a head shows neither its target nor its fields (conformance 69).
         """
-        head = HeadReader().receive(b"GET http://a/?token=secret HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n")
+        head = HeadReader().receive(
+            b"GET http://a/?token=secret HTTP/1.1\r\nHost: a\r\nCookie: secret\r\n\r\n"
+        )
         self.assertIsInstance(head, RequestHead)
         self.assertEqual(repr(head), "<RequestHead GET with 2 fields>")
 
