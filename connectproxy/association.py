@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from connectproxy.call import showAddress, showCertificate
+from connectproxy.call import enter, settled, showAddress, showCertificate
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Action, Phase, TunnelRequest
 from connectproxy.interfaces.datagrams import IAssociation, IDatagramFlow, IInboundDatagrams
@@ -79,10 +79,13 @@ class Association:
                 if isinstance(user, Refusal):
                     self._refuse(user)
                     return
-                fields = tuple(each for each in request.fields if each[0] != b"proxy-authorization")
-                self.request = request._replace(user=user, fields=fields)
-            if board.admission.perClient and not self._enter():
-                return
+                self.request = settled(request, user)
+            if board.admission.perClient:
+                share = enter(board.admission, self.request)
+                if isinstance(share, Refusal):
+                    self._refuse(share)
+                    return
+                self._share = share
             self.phase = Phase.ANSWERING
             self._flow = flow = board.datagrams.open(self.request, self._inbound, self)
             self._inbound.whenLost(self._clientGone)
@@ -99,20 +102,6 @@ class Association:
         if self.phase is Phase.ANSWERING:
             self.phase = Phase.RELAYING
             self._watch(board.clock.seconds())
-
-    def _enter(self) -> bool:
-        """
-        Count it as one of its client's tunnels, or refuse it.
-        """
-        admission, request = self._board.admission, self.request
-        named = request.user is not None
-        share = ("user", request.user) if named else ("host", getattr(request.client, "host", None))
-        if not admission.enter(share):
-            detail = f"the client has {admission.perClient} tunnels open, which is the limit for one"
-            self._refuse(Refusal("client_limit_reached", detail))
-            return False
-        self._share = share
-        return True
 
     def _watch(self, now: float) -> None:
         """

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from connectproxy.limits import Admission
     from connectproxy.switchboard import Switchboard
 
-__all__ = ["Call", "showAddress", "showCertificate"]
+__all__ = ["Call", "enter", "settled", "showAddress", "showCertificate"]
 
 FIELD_LIMIT = 128
 """Characters of a header field that an event keeps."""
@@ -75,12 +75,27 @@ def _field(fields: tuple[tuple[bytes, bytes], ...], name: bytes) -> str | None:
     return None
 
 
-def _settled(request: TunnelRequest, user: str) -> TunnelRequest:
+def settled(request: TunnelRequest, user: str) -> TunnelRequest:
     """
     A request whose user is known, without what has proved it.
     """
     fields = tuple(each for each in request.fields if each[0] != b"proxy-authorization")
     return request._replace(user=user, fields=fields)
+
+
+def enter(admission: Admission, request: TunnelRequest) -> tuple[str, str | None] | Refusal:
+    """
+    Count a request as one of its client's: of the user's, or of the address's where
+    nobody is asked.
+
+    @return: what L{Admission.leave} is given when it is over; or why it is one too many.
+    """
+    user = request.user
+    share = ("user", user) if user is not None else ("host", getattr(request.client, "host", None))
+    if admission.enter(share):
+        return share
+    detail = f"the client has {admission.perClient} tunnels open, which is the limit for one"
+    return Refusal("client_limit_reached", detail)
 
 
 _NO_ARRIVAL = Arrival(UNIXAddress(None), "", 0.0)
@@ -140,9 +155,13 @@ class Call:
                 if isinstance(user, Refusal):
                     self.refuse(user)
                     return
-                self.request = self._inbound.request = _settled(self.request, user)
-            if board.admission.perClient and not self._enter(board.admission):
-                return
+                self.request = self._inbound.request = settled(self.request, user)
+            if board.admission.perClient:
+                share = enter(board.admission, self.request)
+                if isinstance(share, Refusal):
+                    self.refuse(share)
+                    return
+                self._share = share
             self.phase = Phase.DECIDING
             self._verdict = verdict = board.policy.decideRequest(self.request)
             if verdict.action is Action.DENY:
@@ -154,19 +173,6 @@ class Call:
             self._dial()
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._broken(Failure())
-
-    def _enter(self, admission: Admission) -> bool:
-        """
-        Count the request as one of its client's, or refuse it.
-        """
-        user, client = self.request.user, self.request.client
-        share = ("user", user) if user is not None else ("host", getattr(client, "host", None))
-        if not admission.enter(share):
-            detail = f"the client has {admission.perClient} tunnels open, which is the limit for one"
-            self.refuse(Refusal("client_limit_reached", detail))
-            return False
-        self._share = share
-        return True
 
     def _dial(self) -> None:
         """

@@ -55,14 +55,15 @@ def plainSocket(transport: Any) -> socket.socket | None:
 
 def unsent(transport: Any) -> int:
     """
-    How many octets a transport has been given and not handed to the kernel; it
-    may be closed.
+    How many octets a transport has been given and not handed on; it may be closed.
 
-    @return: 0 for a transport that is not a plain one: its layers do not say.
+    @return: what a plain one has not handed to the kernel; what one that shares a
+        connection with others holds back, which it says as C{queued}; 0 for every
+        other: its layers do not say.
     """
     if isinstance(transport, Connection) and not transport.TLS:
         return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-    return 0
+    return getattr(transport, "queued", 0)
 
 
 def writeNow(transport: ITransport, octets: bytes) -> None:

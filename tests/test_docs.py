@@ -557,7 +557,7 @@ class DesignTests(SynchronousTestCase):
         """
         Numbers that stand in the prose are the code's.
         """
-        from connectproxy import ledger, limits, names, pipes, race, splice, wheel
+        from connectproxy import ledger, limits, names, pipes, race, splice, tap, wheel
         from connectproxy.listeners.http import ending
         from connectproxy.upstreams import direct
 
@@ -565,6 +565,7 @@ class DesignTests(SynchronousTestCase):
         for words in (
             f"kept for {names.TTL:g} seconds ({names.NEGATIVE_TTL:g} for",
             f"without an answer after {names.PATIENCE:g} seconds",
+            f"and `twistd connectproxy` {tap.LOOKUP_THREADS};",
             f"IPv4 waits {direct.RESOLUTION_DELAY * 1000:g} ms for IPv6",
             f"after {race.ATTEMPT_DELAY * 1000:g} ms",
             f"At most {race.ADDRESSES} addresses",

@@ -253,7 +253,7 @@ class OtherTests(SynchronousTestCase):
 
     def test_transport(self) -> None:
         """
-        It has no socket, tells nothing of what waits, and is written to as usual.
+        It has no socket, need not tell what waits, and is written to as usual.
         """
         transport = StringTransport()
         self.assertTrue(ITransport.providedBy(transport))
@@ -261,6 +261,14 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual(readNow(transport), b"")
         writeNow(transport, b"x")
         self.assertEqual((transport.value(), unsent(transport)), (b"x", 0))
+
+    def test_queued(self) -> None:
+        """
+        One that shares a connection with others says what it holds back.
+        """
+        transport: Any = StringTransport()
+        transport.queued = 5
+        self.assertEqual(unsent(transport), 5)
 
     def test_exhausted(self) -> None:
         """

@@ -77,7 +77,8 @@ class Config(Mapping[str, Any]):
     @ivar listeners: where to listen, in the order of the configuration, at least one.
     @ivar origin: the file that it was read from; empty if there was none.
     @ivar id: eight hexadecimal digits that are the same for two configurations with
-        the same effect, and else differ.
+        the same effect, and else differ; but for passwords, since it is logged, and
+        would tell who guesses one that it is right.
     """
 
     __slots__ = ("_values", "id", "listeners", "origin")

@@ -38,7 +38,7 @@ from connectproxy.leg import adopt
 from connectproxy.sockets import writeNow
 from connectproxy.tls.layer import Layer
 
-__all__ = ["TLSTransport", "Truncated", "secure"]
+__all__ = ["ANSWERS", "TLSTransport", "Truncated", "secure"]
 
 _RECORD = 1 << 14
 """Octets in a record, at most (RFC 8446 section 5.1)."""
@@ -54,6 +54,12 @@ _OVERHEAD = 64
 
 _FLIGHT = 1 << 14
 """Octets of a handshake or an alert that are read out at once."""
+
+_HEARD = 1 << 18
+"""Octets that may come before somebody looks whether OpenSSL has answered any of them by itself."""
+
+ANSWERS = 1 << 16
+"""Octets that OpenSSL may answer by itself in all: to two thousand changes of keys."""
 
 
 class Truncated(ConnectionDone):
@@ -78,6 +84,7 @@ class TLSTransport(Layer):
     _connection: Any = None
     _established = False
     _finished = False
+    _heard = _answered = 0
     _producer: tuple[Any, bool] | None = None
     _reason: Failure | None = None
 
@@ -150,8 +157,7 @@ class TLSTransport(Layer):
         """
         connection = self._connection
         put, recv = connection.bio_write, connection.recv
-        view = memoryview(octets)
-        done = 0
+        view, done = memoryview(octets), 0
         pieces: list[bytes] = []
         failure = None
         ended = False
@@ -166,8 +172,12 @@ class TLSTransport(Layer):
                 except SSL.WantReadError:
                     if done >= len(octets):
                         break
-            if not pieces:
-                self._flush()  # it may have been a message of TLS that wants an answer
+            self._heard += len(octets)
+            if not pieces or self._heard > _HEARD:
+                self._answered += self._flush()  # there may have been what wants an answer
+                if self._answered > ANSWERS:
+                    self.abortConnection()
+                    return
         except SSL.ZeroReturnError:
             ended = True
         except SSL.Error:
@@ -255,31 +265,37 @@ class TLSTransport(Layer):
         """
         connection = self._connection
         send, take = connection.send, connection.bio_read
-        view = memoryview(octets)
-        done = 0
+        view, done = memoryview(octets), 0
         records: list[bytes] = []
         try:
             while done < len(octets):
                 sent = send(view[done : done + _CHUNK])
                 done += sent
-                records.append(take(sent + _OVERHEAD * (2 + sent // _RECORD)))
+                records.append(take(most := sent + _OVERHEAD * (2 + sent // _RECORD)))
         except SSL.Error:
             self._fail(Failure())
         else:
             self._put(records[0] if len(records) == 1 else b"".join(records))
+            if len(records[-1]) == most:
+                self._flush()  # answers of OpenSSL's own stood in front
 
-    def _flush(self) -> None:
+    def _flush(self) -> int:
         """
         Hand over what OpenSSL wants to be sent besides.
+
+        @return: how many octets.
         """
+        self._heard = flushed = 0
         try:
             while True:
                 octets = self._connection.bio_read(_FLIGHT)
                 self._put(octets)
+                flushed += len(octets)
                 if len(octets) < _FLIGHT:
                     break
         except SSL.WantReadError:
             pass  # that was all
+        return flushed
 
     def _put(self, octets: bytes) -> None:
         """

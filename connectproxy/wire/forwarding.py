@@ -17,14 +17,14 @@ caller's to say; policy, credentials and caches are nobody's here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from connectproxy.address import validHostField
 from connectproxy.errors import Refusal
 from connectproxy.wire.fields import connectionOptions, elements, endToEnd, writeFields
 from connectproxy.wire.framing import Delimiter, Framing
-from connectproxy.wire.grammar import NOT_VALUE_OCTET, TCHAR, escape
+from connectproxy.wire.grammar import escape
 from connectproxy.wire.http1 import RequestHead, checkHost
 from connectproxy.wire.response import ResponseHead
 from connectproxy.wire.target import Target, parseTarget, readAuthority, targetForm
@@ -32,10 +32,8 @@ from connectproxy.wire.target import Target, parseTarget, readAuthority, targetF
 __all__ = [
     "UPGRADE",
     "Target",
-    "checkForeign",
     "checkRequest",
     "endToEnd",
-    "expectsContinue",
     "formatInterim",
     "formatOriginHead",
     "formatRequest",
@@ -70,12 +68,9 @@ _NEVER_NAMED = frozenset(
 _MADE_ANEW = frozenset((b"host", b"content-length"))
 _FORWARDS = frozenset((b"host", b"content-length", b"max-forwards"))
 _LENGTH = frozenset((b"content-length",))
+_EXPECT = frozenset((b"expect",))
 
 _DIGITS = re.compile(rb"[0-9]+")
-
-_METHOD = re.compile(rb"%b+" % TCHAR)
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
-_PATH = re.compile(rb"/[!-~]*|\*")
 
 _LONGEST_HOST = 300
 """As in L{connectproxy.address}: what is longer gets no place in the cache."""
@@ -108,35 +103,6 @@ def checkRequest(head: RequestHead) -> Refusal | None:
                     "http_request_error", f"the Connection field names {named}, which is for the origin"
                 )
     return checkHost(head) if host is None else None
-
-
-def checkForeign(method: bytes, path: bytes, fields: Iterable[tuple[bytes, bytes]]) -> Refusal | None:
-    """
-    Judge whether HTTP/1 can carry what came by another version of HTTP, whose frames
-    take any octet: who wrote it on unseen would let the client write heads of its
-    own (RFC 9113 section 10.3).
-
-    @param method: to be a token.
-    @param path: to be an origin form or C{b"*"}.
-    @param fields: names, to be tokens in lower case, and values.
-    @return: L{None}, or a refusal of kind C{http_request_error}.
-    """
-    if _METHOD.fullmatch(method) is None:
-        return Refusal("http_request_error", "the method has an octet that HTTP/1 has no place for")
-    if _PATH.fullmatch(path) is None:
-        return Refusal(
-            "http_request_error", "the path has an octet that HTTP/1 has no place for, or no / in front"
-        )
-    for name, value in fields:
-        if _NAME.fullmatch(name) is None:
-            return Refusal(
-                "http_request_error", f"the name of a field is no token in lower case: {escape(name)}"
-            )
-        if NOT_VALUE_OCTET.search(value) or value != value.strip():
-            return Refusal(
-                "http_request_error", f"the value of {escape(name)} has an octet that HTTP/1 has no place for"
-            )
-    return None
 
 
 def loops(head: RequestHead, pseudonym: bytes) -> bool:
@@ -179,14 +145,6 @@ def maxForwards(head: RequestHead) -> int | Refusal | None:
     if _DIGITS.fullmatch(values[0]) is None:
         return Refusal("http_request_error", f"the Max-Forwards is no number: {escape(values[0])}")
     return int(values[0]) if len(values[0]) < 10 else _MOST_FORWARDS
-
-
-def expectsContinue(head: RequestHead) -> bool:
-    """Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1)."""
-    for name, value in head.fields:
-        if name == b"expect" and b"100-continue" in elements([value]):
-            return bool(head.minor)
-    return False
 
 
 def persistent(head: RequestHead | ResponseHead) -> bool:
@@ -234,7 +192,6 @@ def formatRequest(
     framing: Framing,
     upgrade: bool = False,
     maxForwards: int | None = None,
-    strip: Iterable[bytes] = (),
 ) -> bytes:
     """
     Write the head for the origin.
@@ -244,15 +201,10 @@ def formatRequest(
     @param framing: that of the body as it goes out.
     @param upgrade: whether to pass the offer of L{UPGRADE} on.
     @param maxForwards: the new value of C{Max-Forwards}, 0 or more.
-    @param strip: names, in lower case, of other fields that don't go on.
     """
-    if not head.minor:
-        # To be ignored from HTTP/1.0 (RFC 9110 section 10.1.1), which could not be told to go on.
-        strip = (*strip, b"expect")
     return formatOriginHead(
         head.method.encode(), target.path, target.hostField, head.fields, via,
         received=b"1.1" if head.minor else b"1.0", framing=framing, upgrade=upgrade, maxForwards=maxForwards,
-        strip=strip,
     )  # fmt: skip
 
 
@@ -267,7 +219,6 @@ def formatOriginHead(
     framing: Framing,
     upgrade: bool = False,
     maxForwards: int | None = None,
-    strip: Iterable[bytes] = (),
 ) -> bytes:
     """
     Write the head of a request for the origin, whatever version it came in.
@@ -279,19 +230,19 @@ def formatOriginHead(
     @param path: the origin form or C{b"*"}.
     @param hostField: the value of C{Host}.
     @param fields: names in lower case, and values, known to be valid for HTTP/1
-        (L{checkForeign}); C{Host}, C{Content-Length} and what is about one connection only
+        (L{connectproxy.wire.http2.readRequest} sees to it); C{Host}, C{Content-Length} and what is about one connection only
         are not taken from them.
     @param via: our pseudonym.
     @param received: the version that the request came in: C{b"1.1"}, C{b"2.0"}.
     @param framing: that of the body as it goes out; not L{CLOSE<connectproxy.wire.framing.CLOSE>}.
     @param upgrade: whether to offer L{UPGRADE}.
     @param maxForwards: as for L{formatRequest}.
-    @param strip: as for L{formatRequest}.
     @raise ValueError: a request has no body that goes on until the end.
     """
     dropped = _MADE_ANEW if maxForwards is None else _FORWARDS
-    if strip:
-        dropped = dropped.union(strip)
+    if received == b"1.0":
+        # To be ignored from HTTP/1.0 (RFC 9110 section 10.1.1), which could not be told to go on.
+        dropped = dropped | _EXPECT
     parts = [b"%b %b HTTP/1.1\r\nHost: %b" % (method, path, hostField)]
     writeFields(fields, dropped, parts)
     if upgrade:

@@ -14,7 +14,6 @@ from connectproxy.wire.fields import HOP_BY_HOP
 from connectproxy.wire.forwarding import (
     checkRequest,
     endToEnd,
-    expectsContinue,
     formatInterim,
     formatRequest,
     formatResponseHead,
@@ -105,7 +104,6 @@ def forwarding(octets: bytes) -> None:
     if not isinstance(head, RequestHead):
         return
     loops(head, VIA)
-    expectsContinue(head)
     persistent(head)
     targetForm(head)
     target, framing = judged(parseTarget(head)), judged(requestFraming(head))
@@ -113,9 +111,7 @@ def forwarding(octets: bytes) -> None:
     if refusal is not None or any(isinstance(each, Refusal) for each in (target, framing, forwards)):
         return
     upgrade = bool(upgradeOffered(head)) and bool(case.choice & 1)
-    written = formatRequest(
-        head, target, VIA, framing=framing, upgrade=upgrade, maxForwards=forwards, strip=(b"cookie",)
-    )
+    written = formatRequest(head, target, VIA, framing=framing, upgrade=upgrade, maxForwards=forwards)
     again = reread(HeadReader(WIDE), written)
     check((again.method, again.target, again.minor) == (head.method, target.path, 1), again)
     check(again.values(b"host") == [target.hostField], again)
@@ -125,7 +121,7 @@ def forwarding(octets: bytes) -> None:
     check(persistent(again), again)
     check(not upgrade or upgradeOffered(again) == (b"websocket",), again)
     anew = {b"host", b"content-length"} | ({b"max-forwards"} if forwards is not None else set())
-    gone = {b"cookie"} | ({b"expect"} if not head.minor else set())
+    gone = {b"expect"} if not head.minor else set()
     expected = [field for field in endToEnd(head.fields) if field[0] not in anew | gone]
     check(goesOn(again.fields, anew, upgrade) == expected, again, expected)
 

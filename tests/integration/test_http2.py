@@ -41,7 +41,7 @@ class TunnelTests(OnePortCase):
 
     def test_halfClose(self) -> None:
         """
-        END_STREAM is a FIN and the other way round, separately.
+        END_STREAM is a FIN and the other way round, separately (conformance 40).
         """
         session, listener = self.session(), self.origin()
         number, origin = session.tunnel(listener)
@@ -64,7 +64,7 @@ class TunnelTests(OnePortCase):
     def test_clientResets(self) -> None:
         """
         RST_STREAM is a reset at the origin, and so is the end of the connection with the stream
-        open.
+        open (conformance 40).
         """
         session, listener = self.session(), self.origin()
         number, origin = session.tunnel(listener)
@@ -77,7 +77,7 @@ class TunnelTests(OnePortCase):
 
     def test_originResets(self) -> None:
         """
-        A reset by the origin is RST_STREAM with CONNECT_ERROR.
+        A reset by the origin is RST_STREAM with CONNECT_ERROR (conformance 40).
         """
         session, listener = self.session(), self.origin()
         number, origin = session.tunnel(listener)
@@ -110,7 +110,7 @@ class TunnelTests(OnePortCase):
     def test_drain(self) -> None:
         """
         A proxy that is being stopped says goodbye; a tunnel goes on until its end, and then all
-        is closed.
+        is closed (conformance 44).
         """
         proxy = self.launch(*self.arguments)
         session, listener = self.closing(Session(proxy.port, tls=self.tls)), self.origin()
@@ -164,7 +164,7 @@ class ManyTests(OnePortCase):
         """
         A thousand tunnels over ten connections, half of them stalled, one in two because the
         origin does not read and one in two because the client gives no credit: the others work,
-        and what the proxy holds is bounded.
+        and what the proxy holds is bounded (conformance 42).
         """
         proxy = self.launch(*LOCAL)
         listener = self.closing(socket.socket())
@@ -206,7 +206,7 @@ class ManyTests(OnePortCase):
     def test_flood(self) -> None:
         """
         A client that sends PINGs and reads no answers gets so far and no further, and costs a
-        bounded lot.
+        bounded lot (conformance 43).
         """
         session = self.closing(Session(self.proxy.port))
         before = self.proxy.memory()
@@ -250,7 +250,7 @@ class MessageTests(OnePortCase):
 
     def test_websocket(self) -> None:
         """
-        A websocket by extended CONNECT, to a server that knows HTTP/1.1 only.
+        A websocket by extended CONNECT, to a server that knows HTTP/1.1 only (conformance 45).
         """
         echo = self.closing(Echo(tls=False))
         session = self.closing(Session(self.proxy.port))

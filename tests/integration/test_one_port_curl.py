@@ -237,6 +237,29 @@ class PriorKnowledgeTests(OnePortCase):
         self.assertEqual(self.command(*curl, "--data-binary", "@-", f"{web.url}/", said=UPLOAD), UPLOAD[::-1])
         self.assertCame(2, event="request", protocol="h2", targets=[web.address], down=len(UPLOAD))
 
+    def test_pages(self) -> None:
+        """
+        Who takes the proxy for a web server is told by HTTP/2 what it is, in clear and within
+        TLS, and how a browser is to come: as it has come now.
+        """
+        curl = ("curl", "-q", "-sS", "--noproxy", "*", "--cacert", authority().certificate)
+        port = self.proxy.port
+        for option, scheme, way in (
+            ("--http2-prior-knowledge", "http", "PROXY {0}; SOCKS5 {0}"),
+            ("--http2", "https", "HTTPS {0}"),
+        ):
+            self.proxy.mark()
+            for host in ("127.0.0.1", "localhost"):
+                there = f"{host}:{port}"
+                resolve = ("--resolve", f"{there}:127.0.0.1")
+                said = self.command(*curl, option, *resolve, f"{scheme}://{there}/")
+                self.assertIn(f"curl -x {scheme}://{there} ".encode(), said)
+                said = self.command(*curl, option, *resolve, f"{scheme}://{there}/proxy.pac")
+                self.assertIn(way.format(there).encode(), said)
+            self.proxy.waitForEvents(4)
+            found = {(event["protocol"], event["status"]) for event in self.proxy.events()}
+            self.assertEqual(found, {("h2", 200)})
+
     def test_nghttp(self) -> None:
         """
         nghttp, which names another authority than the one that it connects to, with several

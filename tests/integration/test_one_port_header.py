@@ -66,7 +66,7 @@ class HeaderTests(SecureCase):
     def test_introduced(self) -> None:
         """
         The client is the one that the header names, in either version, whole or octet by
-        octet, in clear and before TLS.
+        octet, in clear and before TLS (conformance 78).
         """
         proxy = self.balanced()
         for header in (LINE, BLOCK):
@@ -103,7 +103,7 @@ class HeaderTests(SecureCase):
 
     def test_strangers(self) -> None:
         """
-        Others need none and are not believed one.
+        Others need none and are not believed one (conformance 78).
         """
         proxy = self.balanced()
         with self.from2(proxy) as client:

@@ -140,7 +140,7 @@ class PolicyTests(DatagramCase):
     def test_destinations(self) -> None:
         """
         Each destination is decided on: a closed network, a closed port, the proxy itself.
-        What is refused is recorded, and what is allowed goes on.
+        What is refused is recorded, and what is allowed goes on (conformance 73).
         """
         echo = self.echo()
         closed = self.closing(udpSocket("127.0.0.2"))
@@ -172,7 +172,7 @@ class PolicyTests(DatagramCase):
 
     def test_strangers(self) -> None:
         """
-        Who is not the client, and who was not asked, is not heard.
+        Who is not the client, and who was not asked, is not heard (conformance 73).
         """
         echo = self.echo()
         association = self.associate()

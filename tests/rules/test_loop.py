@@ -51,7 +51,7 @@ class OwnAddressesTests(SynchronousTestCase):
     def test_denied(self) -> None:
         """
         An address that leads back here is a loop, also behind a name, and whatever
-        network the operator has opened; the reason does not give the address away.
+        network the operator has opened; the reason does not give the address away (conformance 29).
         """
         verdict = self.rule.decideAddress(request(b"me.example:8080"), ip_address("127.0.0.1"))
         self.assertIs(verdict.action, Action.DENY)

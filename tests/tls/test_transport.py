@@ -640,6 +640,46 @@ class ProducerTests(TLSCase):
         self.connected(within)
         self.assertEqual(within.producer.told, [])
 
+    def test_withinTheHandshake(self) -> None:
+        """
+        One that comes when the protocol within is told that the handshake is complete is
+        registered below once, whether or not another has been there before; and the flow of
+        octets is its.
+        """
+
+        class Late(Within):
+            before: Producer | None = None
+
+            def connectionMade(self) -> None:
+                if self.before is not None:
+                    self.transport.registerProducer(self.before, True)
+
+            def handshakeCompleted(self) -> None:
+                Within.handshakeCompleted(self)
+                if self.before is not None:
+                    self.transport.unregisterProducer()
+                self.producer = Producer()
+                self.transport.registerProducer(self.producer, True)
+
+        for before in (None, Producer()):
+            within = Late()
+            within.before = before
+            reactor, speaker = FakeReactor(), Speaker()
+            pipe = pipePair(reactor, speaker, TLSTransport(self.server(), within))
+            with mock.patch.object(
+                pipe.second, "registerProducer", wraps=pipe.second.registerProducer
+            ) as registered:
+                reactor.flush()
+            self.assertEqual(registered.mock_calls, [mock.call(within.producer, True)])
+            pipe.first.pauseProducing()
+            within.transport.write(bytes(300_000))
+            reactor.flush()
+            pipe.first.resumeProducing()
+            reactor.flush()
+            self.assertEqual(within.producer.told[-2:], ["pause", "resume"])
+            self.assertEqual(len(speaker.received), 300_000)
+            self.assertFalse(before is not None and before.told)
+
     def test_goneBeforeTheHandshake(self) -> None:
         """
         One that has gone by then is none; a connection that was to close then, closes.
@@ -740,7 +780,7 @@ class RelayTests(TLSCase):
     def test_withoutCloseNotify(self) -> None:
         """
         A client that just closes has sent all it wanted to: the origin gets it, and a FIN,
-        and not a reset that could overtake it.
+        and not a reset that could overtake it (conformance 15).
         """
         reactor, speaker, origin, tunnel = self.tunnel()
         speaker.say(b"the whole of it")
@@ -755,7 +795,7 @@ class RelayTests(TLSCase):
     def test_originEnds(self) -> None:
         """
         The end of the origin's stream comes to the client as a close_notify after all that
-        was before it.
+        was before it (conformance 15).
         """
         reactor, speaker, origin, tunnel = self.tunnel()
         origin.transport.write(b"answer")

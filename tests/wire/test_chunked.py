@@ -128,7 +128,7 @@ class ReadingTests(Reading):
             self.assertEqual(feed([octets[:at]], True)[0], b"2\r\nhi\r\n")
 
     def test_forbiddenTrailers(self) -> None:
-        """Fields about framing, routing and authentication don't become trailers (conformance 27)."""
+        """Fields about framing, routing and authentication don't become trailers (conformance 27 and 64)."""
         for name in (
             b"Transfer-Encoding", b"content-length", b"HOST", b"Trailer", b"Connection", b"TE", b"Cookie",
             b"Proxy-Authorization", b"Proxy-Anything", b"Authorization", b"Set-Cookie", b"If-Match", b"Via",

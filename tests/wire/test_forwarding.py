@@ -11,9 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from connectproxy.errors import Refusal
 from connectproxy.wire import forwarding
 from connectproxy.wire.forwarding import (
-    checkForeign,
     checkRequest,
-    expectsContinue,
     loops,
     maxForwards,
     persistent,
@@ -94,34 +92,6 @@ class CheckRequestTests(SynchronousTestCase):
             self.assertEqual(self.check(HOST + b"Connection: " + value + b"\r\n"), "")
 
 
-class CheckForeignTests(SynchronousTestCase):
-    """
-    L{checkForeign}.
-    """
-
-    def test_takes(self) -> None:
-        """What HTTP/1 can carry."""
-        fields = [(b"x-a", b"a\t\xe9 b"), (b"empty", b"")]
-        for method, path in ((b"GET", b"/"), (b"get", b"*"), (b"M-SEARCH", b"/a?b#\\")):
-            self.assertIsNone(checkForeign(method, path, fields))
-
-    def test_refuses(self) -> None:
-        """What would become another field or another request in HTTP/1, and what is no field there."""
-        for method, path, field in (
-            (b"G ET", b"/", (b"a", b"b")), (b"", b"/", (b"a", b"b")), (b"GET / HTTP/1.1\r\nX:", b"/", (b"a", b"b")),
-            (b"GET", b"", (b"a", b"b")), (b"GET", b"a", (b"a", b"b")), (b"GET", b"/ HTTP/1.1\r\nX: y", (b"a", b"b")),
-            (b"GET", b"/\xe9", (b"a", b"b")), (b"GET", b"*a", (b"a", b"b")), (b"GET", b"/\n", (b"a", b"b")),
-            (b"GET", b"/", (b"", b"b")), (b"GET", b"/", (b":a", b"b")), (b"GET", b"/", (b"A", b"b")),
-            (b"GET", b"/", (b"a b", b"b")), (b"GET", b"/", (b"a\n", b"b")), (b"GET", b"/", (b"a", b"b\r\nc: d")),
-            (b"GET", b"/", (b"a", b"b\n")), (b"GET", b"/", (b"a", b"\0")), (b"GET", b"/", (b"a", b" b")),
-            (b"GET", b"/", (b"a", b"b\t")),
-        ):  # fmt: skip
-            refusal = checkForeign(method, path, [(b"x", b"y"), field])
-            assert refusal is not None, (method, path, field)
-            self.assertEqual(refusal.kind, BAD)
-            self.assertTrue(refusal.detail.isascii() and refusal.detail.isprintable())
-
-
 class LoopsTests(SynchronousTestCase):
     """
     L{loops}.
@@ -189,7 +159,7 @@ class MaxForwardsTests(SynchronousTestCase):
 
 class ConnectionTests(SynchronousTestCase):
     """
-    L{persistent}, L{expectsContinue}, L{upgradeOffered} and L{switching}.
+    L{persistent}, L{upgradeOffered} and L{switching}.
     """
 
     def test_persistent(self) -> None:
@@ -202,15 +172,6 @@ class ConnectionTests(SynchronousTestCase):
                 self.assertEqual(persistent(make(lines)), goesOn, lines)
                 self.assertFalse(persistent(make(lines, minor=0)))
         self.assertFalse(persistent(response(b"Connection: keep-alive\r\n", minor=0)))
-
-    def test_expectsContinue(self) -> None:
-        """A client of HTTP/1.1 may wait for a 100; from HTTP/1.0 that is to be ignored (conformance 34)."""
-        for lines, waits in (
-            (b"", False), (b"Expect: 100-continue\r\n", True), (b"Expect: a, 100-Continue\r\n", True),
-            (b"Expect: 100-continued\r\n", False), (b"X-Expect: 100-continue\r\n", False),
-        ):  # fmt: skip
-            self.assertEqual(expectsContinue(request(lines)), waits, lines)
-            self.assertFalse(expectsContinue(request(lines, minor=0)))
 
     def test_upgradeOffered(self) -> None:
         """Upgrade counts where Connection says so, and not in HTTP/1.0 (conformance 36)."""

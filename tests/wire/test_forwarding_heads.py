@@ -115,7 +115,6 @@ class FormatRequestTests(SynchronousTestCase):
         """Expect goes on: it is the origin's to answer; but not from HTTP/1.0, to be ignored (conformance 34)."""
         self.assertIn(b"\r\nExpect: 100-continue\r\n", self.written(b"Expect: 100-continue\r\n"))
         self.assertNotIn(b"Expect", self.written(b"Expect: 100-continue\r\n", old=True))
-        self.assertNotIn(b"X: y", self.written(b"Expect: 100-continue\r\nX: y\r\n", old=True, strip=[b"x"]))
 
     def test_optionsOfTheServer(self) -> None:
         """C{OPTIONS} with no path asks about the server as a whole (conformance 31)."""
@@ -123,13 +122,6 @@ class FormatRequestTests(SynchronousTestCase):
             self.written(b"", b"http://a.example", "OPTIONS").startswith(
                 b"OPTIONS * HTTP/1.1\r\nHost: a.example\r\n"
             )
-        )
-
-    def test_strip(self) -> None:
-        """What the operator has taken away is gone."""
-        written = self.written(b"Cookie: a\r\nX: y\r\nReferer: b\r\n", strip=(b"cookie", b"referer"))
-        self.assertEqual(
-            written, b"GET / HTTP/1.1\r\nHost: a.example\r\nX: y\r\nVia: 1.1 proxy-a1b2c3\r\n\r\n"
         )
 
     def test_pathIsUnaltered(self) -> None:

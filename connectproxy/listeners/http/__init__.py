@@ -10,7 +10,6 @@ HTTP/1.x from the client's side.
     L{connectproxy.listeners.http.repeat}: one that asks like the one before it.
   - L{connectproxy.listeners.http.exchange}: a request that is forwarded, and its
     response; L{connectproxy.listeners.http.carriage}: how that comes to its end.
-  - L{connectproxy.listeners.http.page}: what the proxy says of itself.
 """
 
 from connectproxy.listeners.http.connection import HTTPProxy

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connectproxy.errors import Refusal
 from connectproxy.listeners.http.exchange import Exchange
-from connectproxy.listeners.http.page import page
+from connectproxy.page import page
 from connectproxy.wire.forwarding import checkRequest, loops, maxForwards, parseTarget, targetForm
 from connectproxy.wire.framing import NONE, requestFraming
 from connectproxy.wire.grammar import escape
@@ -73,7 +73,10 @@ def take(proxy: HTTPProxy, head: RequestHead) -> Exchange | Answer | Refusal:
         return framing
     form = targetForm(head)
     if form == "origin":
-        answer = page(head, proxy.transport, proxy.arrival.tls is not None, proxy.factory.identifier)
+        host = b"".join(head.values(b"host"))  # one, or none in HTTP/1.0
+        reached = proxy.transport.getHost()  # type: ignore[union-attr]
+        secure = proxy.arrival.tls is not None
+        answer = page(head.method, head.target, host, reached, secure, proxy.factory.identifier)
         return Answer(*answer, bare=head.method == "HEAD", close=framing is not NONE)
     if form == "asterisk" and head.method == "OPTIONS":
         return Answer(200, "OK", [("Allow", ALLOW)], close=framing is not NONE)

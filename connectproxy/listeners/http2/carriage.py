@@ -78,7 +78,7 @@ class Carriage(Deadline):
             arrival.client,
             arrival.listener,
             "h2",
-            self._method.decode("ascii"),
+            asked.method.decode("ascii"),
             asked.fields,
             connection.now(),
             None,

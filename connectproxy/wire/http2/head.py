@@ -149,6 +149,8 @@ def _checkPseudo(pseudo: dict[bytes, bytes], found: RequestFields, host: bytes |
     for name in (b":authority", b":path"):
         if name in pseudo and _VISIBLE.fullmatch(pseudo[name]) is None:
             return f"the value of {escape(name)} is empty or has an octet that it must not have"
+    if b"#" in found.path:
+        return "the :path has a fragment"
     if found.method == b"CONNECT" and b":protocol" not in pseudo:
         if b":scheme" in pseudo or b":path" in pseudo:
             return "a CONNECT has :scheme or :path"

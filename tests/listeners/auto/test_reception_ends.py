@@ -47,7 +47,7 @@ class RequiredTests(TLSCase):
     def test_http(self) -> None:
         """
         A client of HTTP is told in clear, in HTTP, what to do; and the answer survives what
-        it still sends.
+        it still sends (conformance 70).
         """
         client = self.connect(first=HEAD)
         refusal = self.assertRejected("protocol_not_served", "https://")
@@ -72,7 +72,7 @@ class RequiredTests(TLSCase):
 
     def test_socks(self) -> None:
         """
-        Others are closed.
+        Others are closed (conformance 70).
         """
         for octets in (b"\5\1\0", b"\xff", b"\r\n"):
             self.make()

@@ -21,7 +21,7 @@ class UpgradeTests(ForwardCase):
     def test_switched(self) -> None:
         """
         When the origin agrees there is a tunnel, whose first octets are those that came
-        behind the request and behind the 101; and one event when it ends.
+        behind the request and behind the 101; and one event when it ends (conformance 36).
         """
         client, origin = self.exchange(OFFER)
         fields = self.head(origin)
@@ -102,7 +102,8 @@ class UpgradeTests(ForwardCase):
 
     def test_anotherProtocol(self) -> None:
         """
-        Other offers go no further, and an origin that changes to something else has failed.
+        Other offers go no further, and an origin that changes to something else has failed
+        (conformance 36).
         """
         for offer in (b"h2c", b"TLS/1.0"):
             _, origin = self.exchange(get(b"Connection: Upgrade", b"Upgrade: " + offer))

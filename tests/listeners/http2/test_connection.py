@@ -186,7 +186,7 @@ class DrainTests(HTTP2Case):
 
     def test_nothingOpen(self) -> None:
         """
-        A connection without streams is told the last of them, and closed.
+        A connection without streams is told the last of them, and closed (conformance 44).
         """
         client = self.client()
         number, _ = self.tunnel(client)
@@ -200,7 +200,8 @@ class DrainTests(HTTP2Case):
     def test_tunnelsGoOn(self) -> None:
         """
         Tunnels go on until they end.  The first GOAWAY names no last stream, so that what was
-        asked meanwhile is answered; the second does, once the client has seen the first.
+        asked meanwhile is answered; the second does, once the client has seen the first
+        (conformance 44).
         """
         client = self.raw()
         client.connect(1)
@@ -229,7 +230,7 @@ class DrainTests(HTTP2Case):
 
     def test_noAnswer(self) -> None:
         """
-        A client that does not answer the PING is told the last stream all the same.
+        A client that does not answer the PING is told the last stream all the same (conformance 44).
         """
         client = self.raw()
         client.connect(1)

@@ -17,7 +17,7 @@ class RequestTests(ExchangeCase):
     def test_head(self) -> None:
         """
         The request is one of HTTP/1.1 with a Host from the authority, the fields that are
-        for the origin, the cookie in one piece, and a Via that says 2.0.
+        for the origin, the cookie in one piece, and a Via that says 2.0 (conformance 26, 28 and 47).
         """
         client = self.client()
         more = (
@@ -123,7 +123,7 @@ class RequestTests(ExchangeCase):
 
     def test_backPressure(self) -> None:
         """
-        An origin that does not read stops the client's stream.
+        An origin that does not read stops the client's stream (conformance 35).
         """
         client = self.client()
         number, origin = self.ask(client, fields("POST"), end=False, capacity=4096)
@@ -162,7 +162,7 @@ class ResponseTests(ExchangeCase):
     def test_fields(self) -> None:
         """
         The fields that are for the client, with a Via and a Date, and never one about the
-        origin's connection; conformance 41.
+        origin's connection; conformance 28 and 41.
         """
         client = self.client()
         number, origin = self.ask(client, fields())
@@ -256,7 +256,7 @@ class ResponseTests(ExchangeCase):
     def test_backPressure(self) -> None:
         """
         A client that does not read its stream stops the origin; what is not sent is not
-        counted.
+        counted (conformance 35).
         """
         client = self.client(window=65535, reading=False)
         number, origin = self.ask(client, fields())

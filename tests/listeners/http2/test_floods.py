@@ -65,7 +65,7 @@ class FloodTests(HTTP2Case):
     def test_frames(self) -> None:
         """
         PING, SETTINGS, PRIORITY, frames that nobody knows, empty DATA, window updates without
-        DATA, and resets of what is over.
+        DATA, and resets of what is over (conformance 43).
         """
         for octets in (
             formatFrame(FrameType.PING, 0, 0, bytes(8)),
@@ -87,7 +87,7 @@ class FloodTests(HTTP2Case):
 
     def test_rapidReset(self) -> None:
         """
-        Requests that are reset before they have their answer.
+        Requests that are reset before they have their answer (conformance 43).
         """
         client = self.raw()
         number = 1
@@ -102,7 +102,8 @@ class FloodTests(HTTP2Case):
 
     def test_madeToReset(self) -> None:
         """
-        Requests that the proxy is made to reset: malformed, or beyond the limit of streams.
+        Requests that the proxy is made to reset: malformed, or beyond the limit of streams
+        (conformance 43).
         """
         client = self.raw()
         number = 1
@@ -153,7 +154,7 @@ class FloodTests(HTTP2Case):
 
     def test_continuations(self) -> None:
         """
-        A field block over more frames than it could need.
+        A field block over more frames than it could need (conformance 43).
         """
         client = self.raw()
         client.transport.write(formatFrame(FrameType.HEADERS, 0, 1, b"\x82"))

@@ -212,7 +212,7 @@ class StreamErrorTests(HTTP2Case):
 
     def test_trailers(self) -> None:
         """
-        Fields on a tunnel, whether they end it or not.
+        Fields on a tunnel, whether they end it or not (conformance 39).
         """
         self.fails(ErrorCode.PROTOCOL_ERROR, formatHeaders(1, b"", 16384, end=True))
         self.fails(ErrorCode.PROTOCOL_ERROR, formatHeaders(1, b"", 16384))

@@ -38,7 +38,7 @@ class CreditTests(HTTP2Case):
         """
         An origin that does not read stops its stream: what the proxy has taken of it is no
         more than two windows and what its transport holds.  The siblings do not notice, and
-        what was held comes in order when the origin reads on.
+        what was held comes in order when the origin reads on (conformance 42).
         """
         client = self.client()
         number, origin = self.stall(client)
@@ -56,7 +56,7 @@ class CreditTests(HTTP2Case):
     def test_manyStalled(self) -> None:
         """
         As many stalled streams as there may be, each with all it may send, hold a bounded lot,
-        and one that is not stalled has its way.
+        and one that is not stalled has its way (conformance 42).
         """
         client = self.client()
         held = 0

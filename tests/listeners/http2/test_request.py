@@ -38,7 +38,7 @@ class RequestTests(HTTP2Case):
     def test_authorities(self) -> None:
         """
         The authority of a CONNECT is host and port, by the same rules as in HTTP/1; what is
-        not is answered 400 with the reason.
+        not is answered 400 with the reason (conformance 38).
         """
         for target in ("a.example", "a.example:", "a.example:0", "a.example:65536", "user@a.example:443", "127.1:443",
                        "2001:db8::1:443", "[v1.x]:443", "[fe80::1%25eth0]:443", "a%41.example:443"):  # fmt: skip
@@ -90,7 +90,7 @@ class RequestTests(HTTP2Case):
 
     def test_schemes(self) -> None:
         """
-        Only http is forwarded; for https the answer says what to do.
+        Only http is forwarded; for https the answer says what to do (conformance 47).
         """
         for scheme in ("https", "ftp"):
             self.assertEqual(self.status(http(scheme=scheme)), 501)
@@ -101,7 +101,7 @@ class RequestTests(HTTP2Case):
     def test_protocols(self) -> None:
         """
         An extended CONNECT for a protocol that nobody knows here, or within TLS, is 501, and
-        its authority is nobody's target.
+        its authority is nobody's target (conformance 45).
         """
         for protocol, scheme in (("connect-udp", "https"), ("websocket", "https"), ("nothing", "http")):
             fields = [*http("CONNECT", scheme=scheme), (":protocol", protocol)]
@@ -110,7 +110,7 @@ class RequestTests(HTTP2Case):
 
     def test_enabled(self) -> None:
         """
-        The proxy says that it knows extended CONNECT, from the beginning.
+        The proxy says that it knows extended CONNECT, from the beginning (conformance 45).
         """
         client = self.client()
         self.assertEqual(client.h2.remote_settings.enable_connect_protocol, 1)
@@ -129,7 +129,7 @@ class RequestTests(HTTP2Case):
 
     def test_httpAuthorities(self) -> None:
         """
-        The authority of a request needs no port; userinfo is refused.
+        The authority of a request needs no port; userinfo is refused (conformance 26).
         """
         for authority, destination in (("a.example", "a.example:80"), ("a.example:8080", "a.example:8080")):
             client = self.client()
@@ -141,7 +141,7 @@ class RequestTests(HTTP2Case):
 
     def test_trace(self) -> None:
         """
-        TRACE is not served: it would show fields that the client did not write.
+        TRACE is not served: it would show fields that the client did not write (conformance 30).
         """
         self.assertEqual(self.status(http("TRACE")), 405)
         self.assertIn("CONNECT", self.heard.fields["allow"])

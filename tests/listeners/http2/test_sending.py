@@ -37,7 +37,7 @@ class WindowTests(HTTP2Case):
     def test_streamWindow(self) -> None:
         """
         A stream gets what its window takes; its origin is paused with no more than a bounded
-        rest; its siblings notice nothing.
+        rest; its siblings notice nothing (conformance 42).
         """
         client = self.client(window=1 << 17, reading=False)
         stalled, origin = self.tunnel(client)

@@ -152,7 +152,7 @@ class EndTests(HTTP2Case):
 
     def test_clientEndsFirst(self) -> None:
         """
-        END_STREAM becomes a FIN, and the other direction goes on until its own.
+        END_STREAM becomes a FIN, and the other direction goes on until its own (conformance 40).
         """
         client = self.client()
         number, origin = self.tunnel(client)
@@ -171,7 +171,7 @@ class EndTests(HTTP2Case):
 
     def test_originEndsFirst(self) -> None:
         """
-        A FIN becomes END_STREAM, and the client's direction goes on until its own.
+        A FIN becomes END_STREAM, and the client's direction goes on until its own (conformance 40).
         """
         client = self.client()
         number, origin = self.tunnel(client)
@@ -192,7 +192,7 @@ class EndTests(HTTP2Case):
     def test_clientResets(self) -> None:
         """
         RST_STREAM resets the connection to the origin, even while the stream is paused; the
-        other tunnels go on.
+        other tunnels go on (conformance 40).
         """
         client = self.client()
         number, origin = self.tunnel(client, capacity=4096)
@@ -210,9 +210,30 @@ class EndTests(HTTP2Case):
         self.flush()
         self.assertEqual(bytes(sibling.received), b"fine")
 
+    def test_counts(self) -> None:
+        """
+        Of a tunnel that is reset, whoever does it, only what has been sent to the client counts,
+        and not what waited for it to read; nor while the tunnel is up.
+        """
+        for mine in (True, False):
+            client = self.client(window=10_000, reading=False)
+            number, origin = self.tunnel(client)
+            origin.transport.write(bytes(50_000))
+            self.flush()
+            self.assertEqual(len(client.heard(number).octets), 10_000)
+            (call,) = self.board._calls
+            self.assertEqual(call._tunnel.bytesDown, 10_000)
+            if mine:
+                client.cancel(number)
+            else:
+                origin.transport.abortConnection()
+            self.flush()
+            self.assertEqual((self.events[-1]["end"], self.events[-1]["bytes_down"]), ("reset", 10_000))
+
     def test_originResets(self) -> None:
         """
-        A reset from the origin is RST_STREAM with CONNECT_ERROR, and the connection goes on.
+        A reset from the origin is RST_STREAM with CONNECT_ERROR, and the connection goes on
+        (conformance 40).
         """
         client = self.client()
         number, origin = self.tunnel(client)
@@ -224,7 +245,8 @@ class EndTests(HTTP2Case):
 
     def test_connectionLost(self) -> None:
         """
-        A client whose connection ends without the ends of its streams has reset them all.
+        A client whose connection ends without the ends of its streams has reset them all
+        (conformance 40).
         """
         for leave in ("loseConnection", "abortConnection"):
             client = self.client()

@@ -71,11 +71,11 @@ class WebSocketTests(HTTP2Case):
     def test_handshake(self) -> None:
         """
         The origin is the authority, and sees a handshake of HTTP/1.1, whose key is not the
-        client's.
+        client's (conformance 36 and 45).
         """
         _, origin = self.ask()
         self.assertEqual(str(self.dials[0].request.destination), "chat.example:80")
-        self.assertEqual(self.dials[0].request.method, "GET")
+        self.assertEqual(self.dials[0].request.method, "CONNECT")
         head = bytes(origin.received)
         self.assertTrue(head.startswith(b"GET /room?1 HTTP/1.1\r\nHost: chat.example\r\n"))
         for line in (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13",
@@ -98,7 +98,7 @@ class WebSocketTests(HTTP2Case):
     def test_tunnel(self) -> None:
         """
         Success is 200 without what was the handshake's; then octets go both ways, those that
-        came early first, and the ends of streams.
+        came early first, and the ends of streams (conformance 45).
         """
         client, origin = self.ask()
         client.transport.write(formatData(1, b"early, ", 16384))
@@ -151,7 +151,7 @@ class WebSocketTests(HTTP2Case):
     def test_wrongAnswers(self) -> None:
         """
         An origin that switches to something else, or does not prove that it has understood,
-        has failed.
+        has failed (conformance 36).
         """
         for options in ({"upgrade": b"other"}, {"wrong": b"x"}, {"upgrade": b"websocket, other"}):
             client, origin = self.ask()

@@ -46,7 +46,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_connect(self) -> None:
         """
-        A CONNECT has a method and an authority, and fields.
+        A CONNECT has a method and an authority, and fields (conformance 38).
         """
         found = self.good([*CONNECT, (b"user-agent", b"x"), (b"host", b"other")])
         self.assertEqual((found.method, found.authority, found.protocol), (b"CONNECT", b"a.example:443", b""))
@@ -54,7 +54,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_connectMalformed(self) -> None:
         """
-        A CONNECT with a scheme or a path, or without an authority.
+        A CONNECT with a scheme or a path, or without an authority (conformance 38).
         """
         self.bad([*CONNECT, (b":scheme", b"http")])
         self.bad([*CONNECT, (b":path", b"/")])
@@ -85,7 +85,7 @@ class RequestTests(SynchronousTestCase):
             self.bad([*GET[:index], (GET[index][0], b""), *GET[index + 1 :]])
         self.bad([*GET, (b"host", b"b.example")])
         self.bad([*GET, (b"host", b"a.example"), (b"host", b"a.example")])
-        for path in (b"*", b"x", b"http://a.example/", b"/ ", b"/\x7f", b"/\xe9"):
+        for path in (b"*", b"x", b"http://a.example/", b"/ ", b"/\x7f", b"/\xe9", b"/a#b"):
             self.bad([*GET[:3], (b":path", path)])
         self.bad([*GET[:2], (b":authority", b"a b"), GET[3]])
         self.bad([(b":method", b"G T"), *GET[1:]])
@@ -93,7 +93,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_extended(self) -> None:
         """
-        An extended CONNECT has everything, and is a CONNECT.
+        An extended CONNECT has everything, and is a CONNECT (conformance 45).
         """
         found = self.good(SOCKET)
         self.assertEqual((found.method, found.protocol, found.path), (b"CONNECT", b"websocket", b"/"))
@@ -114,7 +114,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_connectionFields(self) -> None:
         """
-        Fields of one connection, of which HTTP/2 has none.
+        Fields of one connection, of which HTTP/2 has none (conformance 41).
         """
         for name in (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"):
             self.assertIn(name.decode("ascii"), self.bad([*GET, (name, b"x")]))

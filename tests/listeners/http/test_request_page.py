@@ -1,17 +1,14 @@
 """
-Tests for L{connectproxy.listeners.http.page}.
+The proxy's own pages by HTTP/1.
 """
 
 from __future__ import annotations
 
 import html.parser
 import re
-from types import SimpleNamespace
 from typing import Any
 
 from connectproxy.interfaces import Arrival
-from connectproxy.listeners.http.page import page
-from connectproxy.wire.http1 import RequestHead
 from tests.fakes import Peer, addressOf, pipePair
 from tests.listeners.http.forwarding import ForwardCase, Response, get
 
@@ -139,28 +136,19 @@ class PageTests(ForwardCase):
         ):
             self.assertIn(f"curl -x http://{shown} ", self.page(b"/", b"Host: " + host).body.decode(), host)
 
-    def test_transports(self) -> None:
+    def test_old(self) -> None:
         """
-        So it is for a client of HTTP/1.0 without Host, over IPv6, and over a UNIX socket.
+        A client of HTTP/1.0 need not name the proxy.
         """
-        head = RequestHead("GET", b"/", 0, ())
-        for address, shown in (
-            (addressOf("2001:db8::1", 3128), b"http://[2001:db8::1]:3128"),
-            (addressOf("192.0.2.1", 3128), b"http://192.0.2.1:3128"),
-            (SimpleNamespace(name=b"/run/proxy"), b"http://localhost:8080"),
-        ):
-            transport = SimpleNamespace(getHost=lambda address=address: address)
-            self.assertIn(b"curl -x " + shown, page(head, transport, False, "connectproxy")[3])
+        client = self.ask(b"GET / HTTP/1.0\r\n\r\n")
+        self.assertIn(b"curl -x http://127.0.0.1:8080 ", self.response(client).body)
 
-    def test_escaped(self) -> None:
+    def test_absolute(self) -> None:
         """
-        What the proxy calls itself can't break the page.
+        A URL is for an origin, be it one that names the proxy.
         """
-        body = page(
-            RequestHead("GET", b"/", 1, ((b"host", b"a"),)), None, False, "<script>alert(1)</script>"
-        )[3]
-        self.assertNotIn(b"<script>", body)
-        self.assertIn(b"&lt;script&gt;", body)
+        self.ask(get(target=b"http://127.0.0.1:8080/"))
+        self.assertEqual(str(self.upstream.dials[0].request.destination), "127.0.0.1:8080")
 
 
 class GetTests(ForwardCase):

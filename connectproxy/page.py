@@ -6,19 +6,23 @@ proxy (a function C{FindProxyForURL} in JavaScript).  Neither asks who wants to 
 a browser fetches the PAC file before it knows that there is a proxy to authenticate
 to, and what is in them the client knew before, for it is the address that it reached.
 
-The address is taken from the Host field, as a client behind NAT knows the proxy by
-no other, but only if it is one that could be dialled; and it is escaped nevertheless.
+The address is taken from the Host field, or from HTTP/2's C{:authority}, as a client
+behind NAT knows the proxy by no other, but only if it is one that could be dialled; and it
+is escaped nevertheless.
+
+Knows no version of HTTP: a request in origin form is for the proxy (RFC 9112 section
+3.2.1), and where there is no such form L{isOwn} tells.
 """
 
 from __future__ import annotations
 
 import html
+from ipaddress import ip_address
 from typing import Any
 
-from connectproxy.address import Destination, parseAuthority
-from connectproxy.wire.http1 import RequestHead
+from connectproxy.address import Destination, canonical, parseAuthority
 
-__all__ = ["PAC", "page"]
+__all__ = ["PAC", "isOwn", "page", "readHost"]
 
 PAC = b"/proxy.pac"
 """Where the PAC file is."""
@@ -35,19 +39,23 @@ _FIELDS = (
 _Answer = tuple[int, str, list[tuple[str, str]], bytes]
 
 
-def page(head: RequestHead, transport: Any, secure: bool, identifier: str) -> _Answer:
+def page(method: str, path: bytes, host: bytes, reached: Any, secure: bool, identifier: str) -> _Answer:
     """
-    Answer a request whose target is in origin form.
+    Answer a request for the proxy itself.
 
-    @param transport: the client's; its own end names the proxy where the Host field
-        does not.
+    @param path: path and query, as they came.
+    @param host: what the client calls the proxy: the value of a Host field or of
+        C{:authority}, valid as such; empty if there is none.
+    @param reached: the proxy's end of the client's connection, an
+        L{IAddress<twisted.internet.interfaces.IAddress>}; it names the proxy where
+        C{host} does not.
     @param secure: whether the client speaks TLS to the proxy.
     @param identifier: what the proxy calls itself.
-    @return: a status, its reason, fields and a body.
+    @return: a status, its reason, fields and the body as the answer to a GET has it.
     """
-    where = _reached(head, transport, secure)
-    path = head.target.partition(b"?")[0]
-    if head.method not in ("GET", "HEAD"):
+    where = str(readHost(host, secure) or _shown(reached))
+    path = path.partition(b"?")[0]
+    if method not in ("GET", "HEAD"):
         answer = 405, "Method Not Allowed", [("Allow", "GET, HEAD")]
     elif path == PAC:
         fields = [("Content-Type", _SCRIPT), *_FIELDS]
@@ -61,18 +69,46 @@ def page(head: RequestHead, transport: Any, secure: bool, identifier: str) -> _A
     return status, reason, [("Content-Type", _HTML), *_FIELDS, *more], body
 
 
-def _reached(head: RequestHead, transport: Any, secure: bool) -> str:
+def readHost(host: bytes, secure: bool) -> Destination | None:
     """
-    The address by which the client has reached the proxy: host and port.
+    Read what a client calls the proxy; a port that is missing is the scheme's.
+
+    @return: L{None} for what nobody could dial.
     """
-    usual = 443 if secure else 80
-    for host in head.values(b"host"):
-        for authority in (host, b"%b:%d" % (host, usual)):
-            destination = parseAuthority(authority)
-            if isinstance(destination, Destination):
-                return str(destination)
-    address = transport.getHost()
-    name, port = getattr(address, "host", None), getattr(address, "port", None)
+    for authority in (host, b"%b:%d" % (host, 443 if secure else 80)):
+        destination = parseAuthority(authority)
+        if isinstance(destination, Destination):
+            return destination
+    return None
+
+
+def isOwn(destination: Destination, reached: Any, serverName: bytes | None = None) -> bool:
+    """
+    Whether a destination is what the client itself has connected to.
+
+    That is so for the address and the port at the proxy's end of the connection; for
+    C{localhost} where that is a loopback address (RFC 6761 section 6.3); and for the name
+    that the client has asked for in TLS.  By any other name, and from behind NAT by any
+    other address or port, it can't be known: what that leads to may be somebody else.
+
+    @param reached: see L{page}.
+    @param serverName: the name in the client's TLS handshake (RFC 6066 section 3).
+    """
+    if destination.port != getattr(reached, "port", None):
+        return False
+    own = canonical(ip_address(reached.host))
+    if destination.ip is not None:
+        return destination.ip == own
+    if serverName is not None and destination.host == serverName.decode("latin-1").lower():
+        return True
+    return destination.host == "localhost" and own.is_loopback
+
+
+def _shown(reached: Any) -> str:
+    """
+    An address of the proxy's: host and port.
+    """
+    name, port = getattr(reached, "host", None), getattr(reached, "port", None)
     if name is None:
         return "localhost:8080"  # a UNIX socket, which no client can be told
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
