@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -154,6 +155,34 @@ def _squid(port: int, folder: Path, dialect: str) -> list[str]:
     return ["-N", "-d", "0", "-n", f"benchmark{port}", "-f", str(path)]
 
 
+def _haproxy(port: int, folder: Path, _dialect: str) -> list[str]:
+    """
+    It ends TLS in front of connectproxy, which speaks in clear and is its child.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        clear: int = probe.getsockname()[1]
+    twistd = str(Path(sys.executable).parent / "twistd")
+    command = shlex.join([twistd, *_connectproxy(clear, folder, CONNECT)])
+    path = folder / "haproxy.cfg"
+    path.write_text(
+        "global\n"
+        "    master-worker\n"
+        "    nbthread 1\n"
+        "    maxconn 2000\n"
+        "program connectproxy\n"
+        f"    command {command}\n"
+        "defaults\n"
+        "    mode tcp\n"
+        "    timeout connect 10s\n"
+        "    timeout client 600s\n"
+        "    timeout server 600s\n"
+        "listen tls\n"
+        f"    bind 127.0.0.1:{port} ssl crt {folder / CERTIFICATE} backlog 1024\n"
+        f"    server clear 127.0.0.1:{clear}\n"
+    )
+    return ["-W", "-f", str(path)]
+
+
 def _microsocks(port: int, _folder: Path, _dialect: str) -> list[str]:
     return ["-i", "127.0.0.1", "-p", str(port)]
 
@@ -225,6 +254,15 @@ BUILT_IN: dict[str, Peer] = {
             flag="-v",
             native=True,
             dialects=(CONNECT, GET, TLS),
+        ),
+        Peer(
+            "haproxy",
+            "haproxy",
+            _haproxy,
+            "apt-get install haproxy",
+            distribution="connectproxy",
+            native=True,
+            dialects=(TLS,),
         ),
         # It closes after each answer, so that there is no connection to keep.
         Peer(

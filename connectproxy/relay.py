@@ -182,7 +182,8 @@ class _Side(Protocol):
     def taken(self) -> int:
         """
         Octets from this side that the other side's socket has taken; for
-        transports with layers, that were given to the other transport.
+        transports with layers, that were given to the other transport and are not
+        queued there.
         """
         return self.count - unsent(self.peer.transport) if self.peer.open else self.count
 
