@@ -68,7 +68,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "ended_by": "`client`, `origin` or `proxy`",
         "phase": "how far it had come: `arrived`, `authenticating`, `deciding`, `dialling`, `answering`, `relaying` or `draining`",
         "end": "how it ended: `eof`, `reset`, `idle_timeout`, `half_open_timeout`, `lifetime_exceeded`,"
-        " `drain_timeout`, `aborted`; `complete` or `truncated` for a request that was forwarded; `refused`;"
+        " `drain_timeout`, `aborted`; `complete` for a request that was forwarded; `truncated` for a response cut short, and for a TLS client that closed its tunnel without a close_notify; `refused`;"
         " `client_gone`",
         "head_ms": "from the connection to the whole request, milliseconds",
         "resolve_ms": "from there to the first addresses; null if there was nothing to look up or nothing was found",

@@ -11,12 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["Leg", "adopt"]
+__all__ = ["Leg", "Truncated", "adopt"]
+
+
+class Truncated(ConnectionDone):
+    """
+    A TLS peer has closed its connection without a close_notify (RFC 8446 section 6.1):
+    what it sent may not be all.  Most clients close like that.
+    """
 
 
 @implementer(IHalfCloseableProtocol)

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from connectproxy.interfaces import IRelay, ITunnel, Outcome, Phase
-from connectproxy.leg import Leg, adopt
+from connectproxy.leg import Leg, Truncated, adopt
 from connectproxy.sockets import pendingError, unsent, writeNow
 from connectproxy.wheel import Wheel
 
@@ -307,7 +307,8 @@ class WiredTunnel(Tunnel):
         """
         if not self.kind:
             if reason.check(ConnectionDone):
-                self.end(side.name, "eof", orderly=True)
+                # In order even so: nearly all who close TLS like that have said all they had to say.
+                self.end(side.name, "truncated" if reason.check(Truncated) else "eof", orderly=True)
             else:
                 self.end(side.name, "reset")
         if not side.peer.open and not self.finished.called:

@@ -24,7 +24,9 @@ from twisted.python.versions import Version
 
 __all__ = [
     "EXHAUSTED",
+    "LINGER_OCTETS",
     "answersALPN",
+    "hasArrived",
     "inheritNoDelay",
     "pendingError",
     "plainSocket",
@@ -36,6 +38,12 @@ __all__ = [
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What the system answers when it has no more descriptors, or no memory for sockets."""
+
+LINGER_OCTETS = 1 << 20
+"""
+How much of what comes behind a last answer is thrown away before the connection is reset;
+unread, it would have the system answer the closing with a reset, which takes the answer with it.
+"""
 
 READ_SIZE = 65536
 """Octets read at once: as many as Twisted does."""
@@ -103,6 +111,25 @@ def readNow(transport: Any) -> bytes:
         return sock.recv(READ_SIZE)
     except OSError:
         return b""
+
+
+def hasArrived(transport: Any) -> bool:
+    """
+    Whether something has come on a plain transport that the reactor has not read yet:
+    octets, an end of stream, or an error.
+
+    @return: C{False} also where there is no telling.
+    """
+    sock = plainSocket(transport)
+    if sock is None:
+        return False
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # broken, which counts as well
+    return True
 
 
 def pendingError(transport: Any) -> int:

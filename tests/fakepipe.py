@@ -107,15 +107,18 @@ class FakeSocket:
         self.other.inbox += octets[:room]
         return min(room, len(octets))
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         """
         Take octets out of the buffer; then comes the end, in one way or the other.
+
+        @param flags: C{MSG_PEEK} leaves the octets where they are.
         """
         if self.closed:
             raise _error(errno.EBADF)
         if self.inbox:
             octets = bytes(self.inbox[:size])
-            del self.inbox[:size]
+            if not flags & socket.MSG_PEEK:
+                del self.inbox[:size]
             return octets
         if self.ended:
             return b""

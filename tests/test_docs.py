@@ -557,8 +557,7 @@ class DesignTests(SynchronousTestCase):
         """
         Numbers that stand in the prose are the code's.
         """
-        from connectproxy import ledger, limits, names, pipes, race, splice, tap, wheel
-        from connectproxy.listeners.http import ending
+        from connectproxy import ledger, limits, names, pipes, race, sockets, splice, tap, wheel
         from connectproxy.upstreams import direct
 
         text = " ".join(self.page.read_text().split())
@@ -574,7 +573,7 @@ class DesignTests(SynchronousTestCase):
             f"a pipe's {pipes.PIPE_SIZE >> 20} MiB",
             f"{splice.COPY_SIZE >> 10} KiB at a time",
             f"up to {wheel.GRAIN * 1000:g} ms late",
-            f"or {ending.LINGER_OCTETS >> 20} MiB",
+            f"or {sockets.LINGER_OCTETS >> 20} MiB",
             f"Here it is {BACKLOG} where the endpoint does not say",
         ):
             self.assertIn(words, text)

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.sockets import (
     EXHAUSTED,
+    hasArrived,
     inheritNoDelay,
     pendingError,
     plainSocket,
@@ -93,6 +94,27 @@ class TransportTests(LoopbackTestCase):
         await self.until(lambda: seen.append(pendingError(near)) or seen[-1])
         self.assertEqual((seen[-1], pendingError(near)), (errno.ECONNRESET, 0))
         self.assertEqual(pendingError(StringTransport()), 0)
+        near.abortConnection()
+
+    async def test_hasArrived(self) -> None:
+        """
+        What has come and was not read yet is known, and stays there; an end and a reset are
+        known as well.
+        """
+        near, far = self.begin()
+        near.pauseProducing()
+        self.assertFalse(hasArrived(near))
+        far.transport.write(b"x")
+        await self.until(lambda: hasArrived(near))
+        self.assertEqual((near.socket.recv(9), hasArrived(near)), (b"x", False))
+        far.transport.loseConnection()
+        await self.until(lambda: hasArrived(near))
+        self.assertFalse(hasArrived(StringTransport()))
+        near.abortConnection()
+        near, far = self.begin()
+        near.pauseProducing()
+        far.transport.abortConnection()
+        await self.until(lambda: hasArrived(near))
         near.abortConnection()
 
     async def test_unsent(self) -> None:

@@ -26,7 +26,6 @@ class NamesTests(SynchronousTestCase):
                 "ServerTLS",
                 "TLSOptions",
                 "TLSTransport",
-                "Truncated",
                 "clientIdentity",
                 "handshakeFailure",
                 "secure",

@@ -179,6 +179,7 @@ class Outcome(NamedTuple):
     @ivar endedBy: C{"client"}, C{"origin"} or C{"proxy"}.
     @ivar phase: the phase in which it ended.
     @ivar kind: for a tunnel that opened C{"eof"} (both ends came to their end),
+        C{"truncated"} (the same, by a TLS client without a close_notify),
         C{"reset"}, C{"idle_timeout"}, C{"half_open_timeout"},
         C{"lifetime_exceeded"}, C{"drain_timeout"} or C{"aborted"}; for an
         exchange of messages C{"complete"}, or how it failed; L{STALE} for one

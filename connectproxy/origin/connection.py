@@ -13,7 +13,7 @@ Left out: requests that do not wait for the response of the one before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -30,9 +30,6 @@ from connectproxy.sockets import pendingError, writeNow
 from connectproxy.wire.forwarding import persistent
 from connectproxy.wire.framing import BodyReader, Delimiter, Framing, responseFraming
 from connectproxy.wire.response import ResponseHead, ResponseReader
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["INTERIM", "OriginConnection"]
 

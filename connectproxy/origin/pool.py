@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from connectproxy.sockets import hasArrived
+
 if TYPE_CHECKING:
     from connectproxy.origin.connection import OriginConnection
     from connectproxy.origin.lifetime import Lifetime
@@ -52,11 +54,17 @@ class OriginPool:
     def take(self, key: Hashable) -> OriginConnection | None:
         """
         A connection that was put in with the same key, the latest first; or L{None}.
+
+        One on which something has come meanwhile is closed: it would be taken for the
+        response to the next request.
         """
-        for connection, known in reversed(self._idle.items()):
+        for connection, known in reversed(tuple(self._idle.items())):
             if known == key:
-                del self._idle[connection]
                 taken: OriginConnection = connection
+                if hasArrived(taken.transport):
+                    self.remove(taken)
+                    continue
+                del self._idle[connection]
                 taken.pool = None
                 return taken
         return None

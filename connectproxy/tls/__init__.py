@@ -15,7 +15,7 @@ from __future__ import annotations
 from connectproxy.tls.context import ServerTLS, TLSOptions
 from connectproxy.tls.failure import handshakeFailure
 from connectproxy.tls.identity import ClientCertificate, clientIdentity
-from connectproxy.tls.transport import TLSTransport, Truncated, secure
+from connectproxy.tls.transport import TLSTransport, secure
 from connectproxy.tls.watch import CertificateWatch
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "ServerTLS",
     "TLSOptions",
     "TLSTransport",
-    "Truncated",
     "clientIdentity",
     "handshakeFailure",
     "secure",

@@ -34,11 +34,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from connectproxy.leg import adopt
+from connectproxy.leg import Truncated, adopt
 from connectproxy.sockets import writeNow
 from connectproxy.tls.layer import Layer
 
-__all__ = ["ANSWERS", "TLSTransport", "Truncated", "secure"]
+__all__ = ["ANSWERS", "TLSTransport", "secure"]
 
 _RECORD = 1 << 14
 """Octets in a record, at most (RFC 8446 section 5.1)."""
@@ -60,10 +60,6 @@ _HEARD = 1 << 18
 
 ANSWERS = 1 << 16
 """Octets that OpenSSL may answer by itself in all: to two thousand changes of keys."""
-
-
-class Truncated(ConnectionDone):
-    """The peer closed without a close_notify: what it sent may not be all."""
 
 
 @implementer(INegotiated, IPushProducer, ISystemHandle)

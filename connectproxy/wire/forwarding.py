@@ -30,6 +30,7 @@ from connectproxy.wire.response import ResponseHead
 from connectproxy.wire.target import Target, parseTarget, readAuthority, targetForm
 
 __all__ = [
+    "SAFE",
     "UPGRADE",
     "Target",
     "checkRequest",
@@ -47,6 +48,12 @@ __all__ = [
     "targetForm",
     "upgradeOffered",
 ]
+
+SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+"""
+The methods whose requests may go out twice (RFC 9110 section 9.2.1).  Others are
+idempotent as well, but what a client does about those it can decide better.
+"""
 
 UPGRADE = b"websocket"
 """The one protocol that a connection is upgraded to (RFC 6455 section 4)."""

@@ -7,10 +7,9 @@ how a response is written is L{connectproxy.wire.http1}'s.
 
 from __future__ import annotations
 
-from email.utils import formatdate
-
 from connectproxy.errors import Refusal
 from connectproxy.wire.authorization import challenge
+from connectproxy.wire.date import date
 from connectproxy.wire.http1 import formatResponse
 from connectproxy.wire.proxystatus import proxyStatus
 
@@ -36,7 +35,7 @@ def explain(refusal: Refusal, identifier: str) -> tuple[list[tuple[str, str]], b
     lines += [f"What to do: {row.remedy}", f"({identifier}: {refusal.kind})", ""]
     body = "\n".join(lines).encode("utf-8")
     fields = [
-        ("Date", formatdate(usegmt=True)),
+        ("Date", date().decode("ascii")),
         ("Proxy-Status", proxyStatus(identifier, row)),
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", str(len(body))),

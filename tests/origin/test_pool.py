@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from connectproxy.origin import OriginConnection, OriginPool
 from connectproxy.origin.pool import MOST
+from connectproxy.sockets import writeNow
 from tests.fakes import Peer
 from tests.origin.case import PATIENCE, OriginCase, Sink
 
@@ -75,6 +76,20 @@ class PoolTests(OriginCase):
         _connection, origin = self.kept()
         self.say(origin, b"x")
         self.assertIsNone(self.pool.take("key"))
+        self.assertClosed(origin)
+
+    def test_hasSpoken(self) -> None:
+        """
+        Nor is one whose octets have come and are not read yet: they would be taken for the
+        response to the next request (conformance 33).
+        """
+        _connection, origin = self.kept()
+        other, _ = self.kept("other")
+        writeNow(origin.transport, OK)
+        self.assertIsNone(self.pool.take("key"))
+        self.assertEqual(len(self.pool), 1)
+        self.assertIs(self.pool.take("other"), other)
+        other.close()
         self.assertClosed(origin)
 
     def test_closes(self) -> None:

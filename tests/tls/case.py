@@ -288,3 +288,21 @@ class TLSCase(SynchronousTestCase):
         pipe = pipePair(reactor, speaker, TLSTransport(tls or self.server(), within), capacity=capacity)
         reactor.flush()
         return reactor, pipe, speaker
+
+
+class Producer:
+    """
+    Keeps what it is told.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.told.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.told.append("resume")
+
+    def stopProducing(self) -> None:
+        self.told.append("stop")

@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 
 from connectproxy.certificates import makeAuthority
-from connectproxy.leg import Leg
+from connectproxy.leg import Leg, Truncated
 from connectproxy.relay import WiredRelay
-from connectproxy.tls import ServerTLS, TLSOptions, Truncated, secure
+from connectproxy.tls import ServerTLS, TLSOptions, secure
 from connectproxy.wheel import Wheel
 from tests.fakes import Peer
 from tests.loopback import REACTOR, LoopbackTestCase
@@ -122,7 +122,7 @@ class LoopbackTests(LoopbackTestCase):
             await self.until(lambda: origin.ended)
             origin.transport.loseConnection()
             outcome = await tunnel.finished
-            self.assertEqual((outcome.kind, outcome.bytesUp), ("eof", len(octets)))
+            self.assertEqual((outcome.kind, outcome.bytesUp), ("truncated", len(octets)))
 
         return Deferred.fromCoroutine(test())
 
