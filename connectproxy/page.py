@@ -22,7 +22,10 @@ from typing import Any
 
 from connectproxy.address import Destination, canonical, parseAuthority
 
-__all__ = ["PAC", "isOwn", "page", "readHost"]
+__all__ = ["ALLOW", "PAC", "isOwn", "page", "readHost"]
+
+ALLOW = "CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+"""What the proxy serves, as far as it can be listed: of methods that nobody knows here, all are forwarded."""
 
 PAC = b"/proxy.pac"
 """Where the PAC file is."""

@@ -24,7 +24,7 @@ from zope.interface import implementer
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Arrival
 from connectproxy.leg import adopt
-from connectproxy.sockets import readNow, setNoDelay
+from connectproxy.sockets import LINGER_OCTETS, readNow, setNoDelay
 from connectproxy.tls import clientIdentity, handshakeFailure, secure
 from connectproxy.wire.proxyheader import HeaderReader, ProxyHeader
 from connectproxy.wire.refusal import formatRefusal
@@ -32,13 +32,10 @@ from connectproxy.wire.refusal import formatRefusal
 if TYPE_CHECKING:
     from connectproxy.listeners.auto.port import AutoFactory
 
-__all__ = ["LINGER_OCTETS", "MOST_OCTETS", "TLS_RECORD", "Reception"]
+__all__ = ["MOST_OCTETS", "TLS_RECORD", "Reception"]
 
 TLS_RECORD = 0x16
 """The first octet of TLS: a record of the type handshake (RFC 8446 section 5.1)."""
-
-LINGER_OCTETS = 1 << 20
-"""How much is thrown away behind an answer before the connection is reset."""
 
 MOST_OCTETS = 64
 """Octets after which it must be clear what a client speaks; the longest opening is HTTP/2's, with 24."""

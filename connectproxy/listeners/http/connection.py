@@ -224,9 +224,7 @@ class HTTPProxy(Flow):
         self._whenLost = self.exchange = None
         self.factory.connections.discard(self)
         self.forget()
-        if self.producing:
-            self.producing = False
-            self.transport.unregisterProducer()  # type: ignore[union-attr]
+        self.standBack()
         self._dropOrigins()
         early, self.early = self.early, b""
         return Leg.of(self.transport, early, ended=self._ended)
@@ -309,7 +307,7 @@ class HTTPProxy(Flow):
             early, self.early = self.early, b""
             self._read(early)
             if self._ended and self.state is State.READING:
-                self.transport.loseConnection()  # type: ignore[union-attr]
+                self._part()
                 return
         if self.paused and not self.early and self.state is not State.GONE:
             self.resumeReading()
@@ -346,9 +344,7 @@ class HTTPProxy(Flow):
         self.early = b""
         self.exchange = None
         self.repeated = None
-        if self.producing:
-            self.producing = False
-            self.transport.unregisterProducer()  # type: ignore[union-attr]
+        self.standBack()
         self._dropOrigins()
 
     def _dropOrigins(self) -> None:
@@ -367,8 +363,19 @@ class HTTPProxy(Flow):
         self._ended = True
         if self.state is State.EXCHANGING:
             self.exchange.ended()  # type: ignore[union-attr]
+        elif self.state is State.READING:
+            if not self.early:  # otherwise it is read first, once the client takes what it has asked for
+                self._part()
         elif self.state is not State.WAITING:
             self.transport.loseConnection()  # type: ignore[union-attr]
+
+    def _part(self) -> None:
+        """
+        The client says no more, perhaps in the middle of a head: close behind what it gets.
+        """
+        if self._reader is not None and self._reader.started:
+            self._record(None)
+        self.leave()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

@@ -15,16 +15,12 @@ from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Protocol
 
 from connectproxy.origin import Deadline
-from connectproxy.sockets import unsent
+from connectproxy.sockets import LINGER_OCTETS, unsent
 
 if TYPE_CHECKING:
     from connectproxy.listeners.http.port import HTTPProxyFactory
 
-__all__ = ["LINGER_OCTETS", "Ending", "State"]
-
-LINGER_OCTETS = 1 << 20
-"""How much is thrown away behind the last answer before the connection is reset."""
-
+__all__ = ["Ending", "State"]
 
 SECURE = 30.0
 """

@@ -31,7 +31,9 @@ from connectproxy.leg import Leg, adopt
 from connectproxy.listeners.http.carriage import Carriage
 from connectproxy.listeners.http.repeat import LONGEST, learn
 from connectproxy.origin import OriginConnection
+from connectproxy.wire.date import date
 from connectproxy.wire.forwarding import (
+    SAFE,
     formatInterim,
     formatRequest,
     formatResponseHead,
@@ -41,12 +43,6 @@ from connectproxy.wire.framing import CHUNKED, CLOSE, LAST_CHUNK, NONE, Framing,
 from connectproxy.wire.response import ResponseHead
 
 __all__ = ["Exchange"]
-
-SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-"""
-The methods whose requests may go out twice (RFC 9110 section 9.2.1).  Others are
-idempotent as well, but what a client does about those it can decide better.
-"""
 
 
 @implementer(IInboundExchange, ICarriage)
@@ -243,19 +239,19 @@ class Exchange(Carriage):
             framing = CHUNKED
             self._chunks = True
         self._status = head.status
-        date = factory.date()
+        today = date()
         known, second, closing, written = proxy.shown
-        if head is not known or date is not second or self._keep is closing or not self._minor:
+        if head is not known or today is not second or self._keep is closing or not self._minor:
             written = formatResponseHead(
                 head,
                 switchboard.via,
                 framing=framing,
                 close=not self._keep,
                 clientMinor=self._minor,
-                date=date,
+                date=today,
             )
             if self._minor and len(written) <= LONGEST:
-                proxy.shown = (head, date, not self._keep, written)
+                proxy.shown = (head, today, not self._keep, written)
         self._down = len(octets)
         if self._chunks:
             octets = formatChunk(octets) + LAST_CHUNK if done else formatChunk(octets)

@@ -62,6 +62,15 @@ class Flow(Ending):
             self.producing = True
             transport.registerProducer(self, True)
 
+    def standBack(self) -> None:
+        """
+        No more is written as a response: the transport need not say when it is full.  As
+        long as it thought so, it would not close behind what it has.
+        """
+        if self.producing:
+            self.producing = False
+            self.transport.unregisterProducer()  # type: ignore[union-attr]
+
     def hold(self, data: bytes) -> None:
         """
         Keep what can't be read yet, and let no more come.

@@ -10,24 +10,20 @@ HTTP (L{HTTPProxyFactory.receive}).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import formatdate
-from time import time
 from types import MappingProxyType
 from typing import Any
 
-import twisted
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
-from twisted.python.versions import Version
 from zope.interface import classImplements, implementer
 
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Arrival, IDialect, IReceiver, ISwitchboard
 from connectproxy.listeners.http.connection import HTTPProxy
 from connectproxy.origin import Patience
-from connectproxy.sockets import inheritNoDelay
+from connectproxy.sockets import answersALPN, inheritNoDelay
 from connectproxy.wire.http1 import Limits
 from connectproxy.wire.refusal import formatRefusal
 
@@ -81,8 +77,6 @@ class HTTPProxyFactory(Factory):
         self.patience = patience
         self.drainTimeout = drainTimeout
         self.connections: set[HTTPProxy] = set()
-        self._second = 0
-        self._date = b""
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A client has connected."""
@@ -105,17 +99,6 @@ class HTTPProxyFactory(Factory):
         """
         return formatRefusal(refusal, self.identifier, withBody=withBody, close=close)
 
-    def date(self) -> bytes:
-        """
-        The time as the field C{Date} has it (RFC 9110 section 5.6.7).
-        """
-        now = time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._date = formatdate(now, usegmt=True).encode("ascii")
-        return self._date
-
     def acceptableProtocols(self) -> list[bytes]:
         """
         What is spoken, for a client that asks by ALPN behind an C{ssl:} endpoint
@@ -131,9 +114,7 @@ class HTTPProxyFactory(Factory):
     stopFactory = stop
 
 
-if twisted.version >= Version("Twisted", 26, 4, 0):  # type: ignore[attr-defined]  # is not in its __all__
-    # Since then Twisted answers every client that asks by ALPN, and fails its handshake
-    # for want of an answer; before, to declare an answer fails it with today's pyOpenSSL.
+if answersALPN():
     classImplements(HTTPProxyFactory, IProtocolNegotiationFactory)
 
 

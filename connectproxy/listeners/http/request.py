@@ -8,12 +8,12 @@ is for the proxy itself, and what could be read in two ways is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from email.utils import formatdate
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectproxy.errors import Refusal
 from connectproxy.listeners.http.exchange import Exchange
-from connectproxy.page import page
+from connectproxy.page import ALLOW, page
+from connectproxy.wire.date import date
 from connectproxy.wire.forwarding import checkRequest, loops, maxForwards, parseTarget, targetForm
 from connectproxy.wire.framing import NONE, requestFraming
 from connectproxy.wire.grammar import escape
@@ -22,10 +22,7 @@ from connectproxy.wire.http1 import RequestHead, formatResponse
 if TYPE_CHECKING:
     from connectproxy.listeners.http.connection import HTTPProxy
 
-__all__ = ["ALLOW", "Answer", "take"]
-
-ALLOW = "CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
-"""What is served, as far as it can be listed: of methods that nobody knows here, all are forwarded."""
+__all__ = ["Answer", "take"]
 
 
 class Answer(NamedTuple):
@@ -51,7 +48,8 @@ class Answer(NamedTuple):
 
         @param close: whether the connection ends with it.
         """
-        fields = [("Date", formatdate(usegmt=True)), *self.fields, ("Content-Length", str(len(self.body)))]
+        length = str(len(self.body))
+        fields = [("Date", date().decode("ascii")), *self.fields, ("Content-Length", length)]
         if close:
             fields.append(("Connection", "close"))
         return formatResponse(self.status, self.reason, fields, b"" if self.bare else self.body)

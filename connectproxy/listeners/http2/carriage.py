@@ -89,19 +89,18 @@ class Carriage(Deadline):
         """
         What delimits the request's body towards the origin.
         """
-        if self._stream.readEnded:
-            return (
-                NONE if not self._asked.fields or self._asked.length is None else Framing(Delimiter.LENGTH, 0)
-            )
         length = self._asked.length
+        if self._stream.readEnded:
+            return NONE if length is None else Framing(Delimiter.LENGTH, 0)
         return CHUNKED if length is None else Framing(Delimiter.LENGTH, length)
 
     def _malformed(self, detail: str) -> None:
         """
         The request turns out to be none (RFC 9113 section 8.1.1).
         """
-        self._cut(ErrorCode.PROTOCOL_ERROR)
-        self._finish("client", "truncated", Refusal("http_request_error", detail))
+        refusal = Refusal("http_request_error", detail)
+        self._cut(ErrorCode[refusal.row.h2])
+        self._finish("client", "truncated", refusal)
         self._connection.incoming.wasted()
 
     def _fail(self, refusal: Refusal) -> None:

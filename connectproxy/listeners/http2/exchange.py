@@ -30,16 +30,14 @@ from connectproxy.interfaces import (
 from connectproxy.leg import Leg
 from connectproxy.listeners.http2.carriage import Carriage
 from connectproxy.origin import OriginConnection
+from connectproxy.wire.date import date
 from connectproxy.wire.fields import endToEnd
-from connectproxy.wire.forwarding import formatOriginHead
+from connectproxy.wire.forwarding import SAFE, formatOriginHead
 from connectproxy.wire.framing import CHUNKED, NONE, Delimiter, Framing, formatChunk, formatTrailers
 from connectproxy.wire.http2 import ErrorCode, readTrailers
 from connectproxy.wire.response import ResponseHead
 
-__all__ = ["SAFE", "Exchange"]
-
-SAFE = frozenset((b"GET", b"HEAD", b"OPTIONS"))
-"""The methods whose requests may go out twice (RFC 9110 section 9.2.1), as in HTTP/1."""
+__all__ = ["Exchange"]
 
 
 @implementer(IInboundExchange, ICarriage)
@@ -190,7 +188,7 @@ class Exchange(Carriage):
         if not keeps or head.status < 200:
             fields = [field for field in fields if field[0] != b"content-length"]
         if head.status >= 200 and all(name != b"date" for name, _ in fields):
-            fields.append((b"date", self._connection.port.date()))
+            fields.append((b"date", date()))
         via = b"1.%d %b" % (head.minor, self._connection.switchboard.via)
         return [(b":status", b"%d" % head.status), *fields, (b"via", via)]
 
@@ -198,6 +196,10 @@ class Exchange(Carriage):
         """
         The final response.
         """
+        if head.status == 407:
+            # Its challenge would not go on, and the client would take it for ours.
+            self._fail(Refusal("http_protocol_error", "the status is 407, which is for proxies"))
+            return
         stream = self._stream
         origin: Any = self._origin
         self._status = head.status
@@ -239,12 +241,12 @@ class Exchange(Carriage):
         The origin has failed.
         """
         self._origin = None
-        if stale and self._framing is NONE and self._method in SAFE:
+        if stale and self._framing is NONE and self._method.decode("ascii") in SAFE:
             self._stream.unregisterProducer()
             self._finish("origin", STALE)
         elif begun:
             late = refusal.kind == "http_response_timeout"
-            self._cut(ErrorCode.INTERNAL_ERROR)
+            self._cut(ErrorCode[refusal.row.h2])
             self._finish("proxy" if late else "origin", "idle_timeout" if late else "truncated", refusal)
         else:
             self._fail(refusal)

@@ -276,6 +276,8 @@ class Incoming:
         """
         connection, sender = self._connection, self._connection.sender
         self._spend(1)
+        if connection.closing:
+            return  # nothing comes behind a goodbye
         if flags & Flag.ACK:
             if payload:
                 connection.fail(
@@ -325,7 +327,8 @@ class Incoming:
             self._connection.fail(Fault(ErrorCode.FRAME_SIZE_ERROR, "a GOAWAY is too short"))
             return
         self._spend(1)
-        self._connection.leaveWhenDone()
+        if not self._connection.closing:
+            self._connection.leaveWhenDone()
 
     def _windowUpdate(self, flags: int, number: int, payload: bytes) -> None:
         """

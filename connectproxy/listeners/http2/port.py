@@ -9,8 +9,6 @@ else accepts and hands over what turns out to be HTTP/2.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import formatdate
-from time import time
 from types import MappingProxyType
 from typing import Any
 
@@ -59,8 +57,6 @@ class HTTP2Port(Factory):
         self.lingerTimeout: float = settings["timeouts.linger"]
         self.mostStreams: int = settings["limits.streams"]
         self.patience = Patience.of(settings)
-        self._date = b""
-        self._second = 0
         self.connections: set[HTTP2Connection] = set()
         self.greeting = formatSettings(
             {
@@ -83,16 +79,6 @@ class HTTP2Port(Factory):
         What is spoken, for a client that asks by ALPN behind an C{ssl:} endpoint.
         """
         return [b"h2"]
-
-    def date(self) -> bytes:
-        """
-        The time of day as RFC 9110 section 5.6.7 writes it.
-        """
-        now = int(time())
-        if now != self._second:
-            self._second = now
-            self._date = formatdate(now, usegmt=True).encode("ascii")
-        return self._date
 
     def stop(self) -> None:
         """See L{IReceiver.stop}."""

@@ -16,7 +16,8 @@ from connectproxy.listeners.http2.answer import Answer
 from connectproxy.listeners.http2.exchange import Exchange
 from connectproxy.listeners.http2.tunnel import InboundStream
 from connectproxy.listeners.http2.websocket import WebSocket
-from connectproxy.page import isOwn, page, readHost
+from connectproxy.page import ALLOW, isOwn, page, readHost
+from connectproxy.wire.date import date
 from connectproxy.wire.forwarding import UPGRADE, loops, maxForwards
 from connectproxy.wire.grammar import Limits, escape
 from connectproxy.wire.http1 import RequestHead
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["Requests"]
-
-ALLOW = b"CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
-"""What is served, as far as it can be listed: of methods that nobody knows here, all are forwarded."""
 
 _LIMITS = Limits()
 
@@ -159,7 +157,7 @@ class Requests:
         """
         Say what is served.
         """
-        self._say(stream, request, status, [(b"allow", ALLOW)], b"")
+        self._say(stream, request, status, [(b"allow", ALLOW.encode("ascii"))], b"")
 
     def _say(
         self,
@@ -180,7 +178,7 @@ class Requests:
             b"%b://%b%b" % (request.scheme, request.authority, request.path.partition(b"?")[0]), 300
         )
         connection.switchboard.answered(connection.arrival, "h2", escape(request.method), shown, status)
-        whole = [(b"date", connection.port.date()), *fields, (b"content-length", b"%d" % len(body))]
+        whole = [(b"date", date()), *fields, (b"content-length", b"%d" % len(body))]
         Answer(connection, stream, status, whole, b"" if request.method == b"HEAD" else body)
 
     def _connect(self, stream: Stream, request: RequestFields) -> None:

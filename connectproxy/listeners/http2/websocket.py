@@ -14,13 +14,16 @@ from hashlib import sha1
 from secrets import token_bytes
 from typing import TYPE_CHECKING
 
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Outcome
-from connectproxy.leg import Leg
+from connectproxy.leg import Leg, adopt
 from connectproxy.listeners.http2.exchange import Exchange
 from connectproxy.wire.forwarding import formatOriginHead, switching
 from connectproxy.wire.framing import NONE, Framing
-from connectproxy.wire.http2 import RequestFields
+from connectproxy.wire.http2 import ErrorCode, RequestFields
 from connectproxy.wire.response import ResponseHead
 from connectproxy.wire.target import Target
 
@@ -51,6 +54,8 @@ class WebSocket(Exchange):
 
     _METHOD = b"GET"
     _UPGRADE = True
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -125,7 +130,17 @@ class WebSocket(Exchange):
         dropped = (b"sec-websocket-accept", b"content-length")
         stream.sendHeaders([field for field in fields if field[0] not in dropped])
         self._connection.incoming.served()
-        self.relayName, tunnel = switchboard.join(stream.handOver(), leg)
+        client = stream.handOver()
+        try:
+            self.relayName, tunnel = switchboard.join(client, leg)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
+            self._log.failure("the tunnel behind a websocket's handshake failed")
+            for each in (client, leg):
+                adopt(each.transport, Protocol())
+            leg.transport.abortConnection()  # type: ignore[union-attr]
+            self._cut(ErrorCode.INTERNAL_ERROR)
+            self._finish("proxy", "aborted")
+            return
         self._tunnel = tunnel
         tunnel.finished.addCallback(self._tunnelled)
 

@@ -28,16 +28,13 @@ from connectproxy.interfaces import Arrival, Established, IInboundTunnel, Tunnel
 from connectproxy.leg import Leg
 from connectproxy.listeners.socks.datagrams import ClientDatagrams
 from connectproxy.listeners.socks.negotiation import Negotiation
-from connectproxy.sockets import readNow, setNoDelay, unsent, writeNow
+from connectproxy.sockets import LINGER_OCTETS, readNow, setNoDelay, unsent, writeNow
 from connectproxy.wire.socks import Connect, Request, formatReply5
 
 if TYPE_CHECKING:
     from connectproxy.listeners.socks.port import SOCKSProxyFactory
 
 __all__ = ["SOCKSProxy"]
-
-LINGER_OCTETS = 1 << 20
-"""How much is thrown away behind an answer before the connection is reset."""
 
 
 class State(Enum):

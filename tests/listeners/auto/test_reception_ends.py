@@ -12,8 +12,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IProtoc
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import implementer
 
-from connectproxy.listeners.auto.reception import LINGER_OCTETS
-from connectproxy.sockets import answersALPN
+from connectproxy.sockets import LINGER_OCTETS, answersALPN
 from connectproxy.wheel import GRAIN
 from tests.fakes import SETTINGS
 from tests.listeners.auto.autocase import HEAD, PREFACE, AutoCase

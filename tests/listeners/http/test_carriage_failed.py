@@ -175,7 +175,7 @@ class FailedTests(ForwardCase):
             self.reply(origin)
             client.received.clear()
             origin.transport.pauseProducing()
-            client.transport.write(request)
+            self.send(client, request)
             origin.transport.loseConnection()
             self.reactor.flush()
             self.assertEqual(self.response(client, "POST").status, 502)

@@ -6,7 +6,7 @@ it.
 from __future__ import annotations
 
 from connectproxy.errors import KINDS, Refusal
-from connectproxy.listeners.http.ending import LINGER_OCTETS
+from connectproxy.sockets import LINGER_OCTETS
 from connectproxy.wheel import GRAIN
 from tests.fakes import SETTINGS, Peer
 from tests.listeners.http.test_connection import HEAD, Answer, ListenerCase, parse

@@ -12,7 +12,7 @@ from zope.interface import alsoProvides
 
 from connectproxy.listeners.http.ending import SECURE
 from tests.fakes import SETTINGS, Peer
-from tests.listeners.http.forwarding import GET, OK, ForwardCase, get
+from tests.listeners.http.forwarding import GET, OK, ForwardCase, get, responses
 
 CLOSE = get(b"Connection: close")
 
@@ -110,6 +110,106 @@ class FinishTests(ForwardCase):
         self.reactor.flush()
         self.assertTrue(self.response(client).whole)
         self.assertTrue(client.ended)
+        self.checkQuiet()
+
+
+class EndedTests(ForwardCase):
+    """
+    The client has ended its stream and is still taking its last response.
+    """
+
+    def slow(self, request: bytes = GET) -> Peer:
+        """
+        A client that has asked, has said no more, and takes nothing yet of its response.
+        """
+        client: Peer = self.connect(capacity=1000)
+        self.send(client, request)
+        origin = self.upstream.dials[-1].succeed()
+        client.transport.pauseProducing()
+        self.reply(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(100000))
+        self.origin = origin
+        return client
+
+    def take(self, client: Peer) -> None:
+        """
+        Let a client take what there is.
+        """
+        client.transport.resumeProducing()
+        self.reactor.flush()
+
+    def test_closed(self) -> None:
+        """
+        The end comes right behind the response, and not when the time is over for which a
+        connection is kept.
+        """
+        client = self.slow()
+        client.transport.loseWriteConnection()
+        self.reactor.flush()
+        self.assertFalse(client.ended)
+        self.take(client)
+        self.assertTrue(self.response(client).whole)
+        self.assertTrue(client.ended)
+        self.checkQuiet()
+
+    def test_inTheMiddle(self) -> None:
+        """
+        So it does behind a part of another request, which is recorded, once.
+        """
+        client = self.slow()
+        self.send(client, GET[:-1])
+        client.transport.loseWriteConnection()
+        self.reactor.flush()
+        self.wait(SETTINGS["timeouts.head"])
+        self.take(client)
+        self.assertTrue(self.response(client).whole)
+        self.assertTrue(client.ended)
+        self.assertEqual([event["event"] for event in self.board.ledger.events], ["request", "abandoned"])
+        self.checkQuiet()
+
+    def test_partBehindIt(self) -> None:
+        """
+        It is the same with a part that has come with the request before it, and with one that
+        is read only when the client takes again.
+        """
+        for size in (100, 100000):
+            client = self.connect()
+            self.send(client, GET + GET[:-1])
+            client.transport.pauseProducing()
+            client.transport.loseWriteConnection()
+            origin = self.upstream.dials[-1].succeed()
+            self.reply(origin, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+            self.take(client)
+            self.assertTrue(self.response(client).whole)
+            self.assertTrue(client.ended)
+            events = self.board.ledger.events
+            self.assertEqual([event["event"] for event in events], ["request", "abandoned"])
+            events.clear()
+            self.checkQuiet()
+
+    def test_pipelined(self) -> None:
+        """
+        A request that has come before the end and is not read yet is still answered.
+        """
+        client = self.slow(GET + GET)
+        client.transport.loseWriteConnection()
+        self.reactor.flush()
+        self.take(client)
+        self.reply(self.origin)
+        first, second = responses(client.received, "GET", "GET")
+        self.assertEqual((first.whole, second.body), (True, b"hello"))
+        self.assertTrue(client.ended)
+        self.checkQuiet()
+
+    def test_neverTaken(self) -> None:
+        """
+        One that takes nothing has as long as any other whose connection is being closed.
+        """
+        client = self.slow()
+        client.transport.loseWriteConnection()
+        self.reactor.flush()
+        self.wait(SETTINGS["timeouts.idle"] - 1)
+        self.assertIsNone(client.lost)
+        self.wait(1)
         self.checkQuiet()
 
 

@@ -4,7 +4,6 @@ Tests for L{connectproxy.listeners.http.port}.
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +12,6 @@ from zope.interface.verify import verifyObject
 from connectproxy.interfaces import Arrival, IDialect, IReceiver
 from connectproxy.leg import adopt
 from connectproxy.listeners.http import kind
-from connectproxy.listeners.http import port as module
 from tests.fakes import SETTINGS, FakeReactor, Peer, RecordingSwitchboard, addressOf, pipePair
 from tests.listeners.http.test_connection import HEAD, parse
 
@@ -117,17 +115,3 @@ class ReceiveTests(SynchronousTestCase):
         self.receiver.stop()
         self.reactor.flush()
         self.assertTrue(client.ended)
-
-    def test_date(self) -> None:
-        """
-        The date is made once a second.
-        """
-        now = 1_700_000_000.0
-        self.patch(module, "time", lambda: now)
-        first = self.receiver.date()
-        self.assertEqual(first, b"Tue, 14 Nov 2023 22:13:20 GMT")
-        now += 0.9
-        self.assertIs(self.receiver.date(), first)
-        now += 0.2
-        seconds = parsedate_to_datetime(self.receiver.date().decode()).timestamp()
-        self.assertEqual(seconds, 1_700_000_001.0)

@@ -5,7 +5,8 @@ CONNECT.
 
 from __future__ import annotations
 
-from connectproxy.listeners.http.request import ALLOW, Answer
+from connectproxy.listeners.http.request import Answer
+from connectproxy.page import ALLOW
 from tests.listeners.http.forwarding import GET, ForwardCase, get, responses
 from tests.listeners.http.test_connection import ListenerCase, parse
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectproxy.errors import KINDS, Refusal
 from connectproxy.leg import Leg
 from connectproxy.wire.http2 import ErrorCode
 from tests.listeners.http2.exchanging import PLAIN, ExchangeCase, fields
@@ -39,6 +40,44 @@ class FailureTests(ExchangeCase):
             self.assertEqual((heard.status, heard.ended, bool(heard.octets)), (502, True, method == "GET"))
             self.assertEqual(self.events[-1]["error"], "http_protocol_error")
             self.assertTrue(origin.lost)
+
+    def test_proxyAuthentication(self) -> None:
+        """
+        A 407 is for proxies to say: an origin's would be taken for ours (conformance 17).
+        """
+        client = self.client()
+        for octets in (
+            b"HTTP/1.1 407 Say\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 407 Say\r\nContent-Length: 5\r\n\r\n",
+        ):
+            number, origin = self.ask(client, fields())
+            self.answer(origin, octets)
+            heard = client.heard(number)
+            self.assertEqual((heard.status, heard.ended), (502, True))
+            self.assertNotIn("proxy-authenticate", heard.fields)
+            self.assertIn(b"the status is 407", heard.octets)
+            self.assertEqual(self.events[-1]["error"], "http_protocol_error")
+            self.assertTrue(origin.ended or origin.lost)
+
+    def test_everyKind(self) -> None:
+        """
+        What a stream past its response is reset with is what the table of refusals says.
+        """
+        codes = set()
+        for kind, row in KINDS.items():
+            client = self.client()
+            number, origin = self.ask(client, fields())
+            self.answer(origin, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+            (connection,) = self.port.factory.connections
+            exchange = connection.streams[number].protocol
+            exchange._origin.abort()
+            exchange.failed(Refusal(kind), True, False)
+            self.flush()
+            self.assertEqual(client.heard(number).reset, ErrorCode[row.h2], kind)
+            codes.add(row.h2)
+            client.transport.loseConnection()
+            self.flush()
+        self.assertGreater(len(codes), 1)
 
     def test_truncated(self) -> None:
         """

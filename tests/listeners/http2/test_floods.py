@@ -152,6 +152,24 @@ class FloodTests(HTTP2Case):
         self.flush()
         self.assertEqual([code for _, code in client.goodbyes], [ErrorCode.ENHANCE_YOUR_CALM])
 
+    def test_nothingBehind(self) -> None:
+        """
+        A frame that is one too many has no other answer than the goodbye, which is the last
+        that comes, and comes once.
+        """
+        for octets in (formatSettings({}), formatFrame(FrameType.GOAWAY, 0, 0, bytes(8))):
+            client = self.raw()
+            client.connect(1)
+            self.flush()
+            self.dials[-1].succeed()
+            (connection,) = (each for each in self.port.factory.connections if not each.closing)
+            connection.incoming._cheap.left = 0.5
+            written: list[bytes] = []
+            self.patch(connection.transport, "write", written.append)
+            client.transport.write(octets)
+            self.flush()
+            self.assertEqual([each[3] for each in written], [FrameType.GOAWAY])
+
     def test_continuations(self) -> None:
         """
         A field block over more frames than it could need (conformance 43).

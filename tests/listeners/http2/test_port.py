@@ -4,7 +4,6 @@ The kind of listener, and what a port has.
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolNegotiationFactory
@@ -91,17 +90,6 @@ class KindTests(SynchronousTestCase):
         receiver = http2.kind.buildReceiver(RecordingSwitchboard(FakeReactor()))
         self.assertEqual(receiver.acceptableProtocols(), [b"h2"])
         self.assertEqual(IProtocolNegotiationFactory.providedBy(receiver), answersALPN())
-
-    def test_date(self) -> None:
-        """
-        The time is that of the day, and is not written anew within a second.
-        """
-        receiver = http2.kind.buildReceiver(RecordingSwitchboard(FakeReactor()))
-        date = receiver.date()
-        self.assertTrue(date.endswith(b" GMT"))
-        self.assertTrue(parsedate_to_datetime(date.decode("ascii")))
-        receiver._second = 0
-        self.assertTrue(receiver.date())
 
     def test_noDelay(self) -> None:
         """

@@ -160,12 +160,32 @@ class WebSocketTests(HTTP2Case):
             self.assertEqual(self.events[-1]["error"], "http_upgrade_failed")
             self.assertTrue(origin.lost)
 
+    def test_joinFails(self) -> None:
+        """
+        If there is no relay to be had for the two, neither side is left waiting, and the bug
+        in us is logged.
+        """
+
+        def fails(client: Any, origin: Any) -> Any:
+            raise RuntimeError("no relay")
+
+        client, origin = self.ask()
+        self.patch(self.board, "join", fails)
+        self.accept(origin)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(client.resets, [(1, ErrorCode.INTERNAL_ERROR)])
+        self.assertTrue(origin.lost)
+        (event,) = self.events
+        self.assertEqual((event["end"], event["ended_by"], event["status"]), ("aborted", "proxy", 200))
+        client.transport.loseConnection()
+        self.assertNothingLeft()
+
     def test_refused(self) -> None:
         """
         What the origin says instead is passed on; but no success, which would be taken for
         the websocket.
         """
-        for status, answered in ((b"403 No", "403"), (b"200 OK", "502")):
+        for status, answered in ((b"403 No", "403"), (b"200 OK", "502"), (b"407 Say", "502")):
             client, origin = self.ask()
             origin.transport.write(b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\nno" % status)
             self.flush()

@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 from connectproxy.errors import KINDS, Refusal
 from connectproxy.interfaces import Established, IInboundTunnel
 from connectproxy.leg import Leg
-from connectproxy.listeners.socks.connection import LINGER_OCTETS
+from connectproxy.sockets import LINGER_OCTETS
 from connectproxy.wheel import GRAIN
 from connectproxy.wire.socks import Command, formatRequest4, formatRequest5
 from tests.fakes import SETTINGS, Peer, addressOf

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from connectproxy.listeners.socks import kind
-from connectproxy.listeners.socks.connection import LINGER_OCTETS
+from connectproxy.sockets import LINGER_OCTETS
 from tests.fakes import SETTINGS, Peer, makeSwitchboard
 from tests.listeners.socks.test_datagrams import DatagramCase, associate
 
