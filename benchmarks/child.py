@@ -31,6 +31,8 @@ __all__ = ["StartFailed", "running"]
 # Seconds for a proxy to carry its first message, and to stop when asked.
 _START = 20.0
 _STOP = 5.0
+# Seconds that a port stays in TIME_WAIT on Linux, and some.
+_TIME_WAIT = 75.0
 # Seconds between attempts at the first tunnel: the resolution of start_s.
 _RETRY = 0.001
 
@@ -40,10 +42,24 @@ class StartFailed(Exception):
 
 
 def _freePort() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """
+    A port of 127.0.0.1 that was free a moment ago.
+
+    A proxy that calls origins from that address alone can leave all of its ports in
+    TIME_WAIT; then this waits for one.
+
+    @raise OSError: there was none all that time.
+    """
+    end = time.monotonic() + _TIME_WAIT
+    while True:
+        try:
+            with socket.create_server(("127.0.0.1", 0)) as probe:
+                port: int = probe.getsockname()[1]
+                return port
+        except OSError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(1)
 
 
 @contextmanager
