@@ -41,14 +41,14 @@ class Layer(NamedTuple):
 
 
 L0 = "errors address address.* wire wire.*"
-L1 = f"{L0} interfaces interfaces.* leg wheel discovery sockets own pipes page"
+L1 = f"{L0} interfaces interfaces.* leg wheel discovery sockets own pipes page port"
 
 LAYERS = (
     Layer(0, L0, L0),
     Layer(0, "config config.*", f"{L0} config config.*", "twisted"),
     # A seam towards clients hands over a leg, and a leg knows nothing of ours.
     Layer(1, "interfaces interfaces.*", f"{L0} interfaces interfaces.* leg", "twisted zope"),
-    Layer(1, "leg wheel discovery sockets own pipes page", L1, "twisted zope"),
+    Layer(1, "leg wheel discovery sockets own pipes page port", L1, "twisted zope"),
     # The far side of a message that is forwarded: of the same standing as a leg, whoever dials.
     Layer(1, "origin origin.*", f"{L1} origin origin.*", "twisted zope"),
     Layer(2, "policy limits ledger rules rules.*", L1, "twisted zope"),

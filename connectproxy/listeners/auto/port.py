@@ -14,7 +14,6 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
 from zope.interface import classImplements, implementer
@@ -24,7 +23,8 @@ from connectproxy.discovery import kinds
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Arrival, IDialect, IListenerKind, ISwitchboard
 from connectproxy.listeners.auto.reception import TLS_RECORD, Reception
-from connectproxy.sockets import answersALPN, inheritNoDelay
+from connectproxy.port import listenAt
+from connectproxy.sockets import answersALPN
 from connectproxy.tls import ServerTLS, TLSOptions
 from connectproxy.wire.http1 import escape
 from connectproxy.wire.proxyheader import SIGNATURE
@@ -233,14 +233,7 @@ class _Kind:
         self, reactor: Any, description: str, options: PortOptions, switchboard: ISwitchboard
     ) -> Deferred[Any]:
         """See L{IListenerKind.listen}."""
-        factory = AutoFactory(switchboard, description, options, self.dialects())
-
-        def listening(port: Any) -> Any:
-            factory.noDelay = inheritNoDelay(port)
-            return port
-
-        opening: Deferred[Any] = serverFromString(reactor, description).listen(factory)
-        return opening.addCallback(listening)
+        return listenAt(reactor, description, AutoFactory(switchboard, description, options, self.dialects()))
 
 
 kind = _Kind()

@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
 from zope.interface import classImplements, implementer
@@ -23,7 +22,8 @@ from connectproxy.errors import Refusal
 from connectproxy.interfaces import Arrival, IDialect, IReceiver, ISwitchboard
 from connectproxy.listeners.http.connection import HTTPProxy
 from connectproxy.origin import Patience
-from connectproxy.sockets import answersALPN, inheritNoDelay
+from connectproxy.port import listenAt, noOptions
+from connectproxy.sockets import answersALPN
 from connectproxy.wire.http1 import Limits
 from connectproxy.wire.refusal import formatRefusal
 
@@ -130,9 +130,7 @@ class _Kind:
 
     def parseOptions(self, mapping: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         """See L{IDialect.parseOptions}: there are no keys of its own yet."""
-        if mapping:
-            raise ValueError(f"{where}: unknown keys: {', '.join(sorted(mapping))}")
-        return {}
+        return noOptions(mapping, where)
 
     def recognise(self, octets: bytes) -> str | None:
         """
@@ -153,14 +151,7 @@ class _Kind:
         self, reactor: Any, description: str, options: Any, switchboard: ISwitchboard
     ) -> Deferred[Any]:
         """See L{IDialect.listen}."""
-        factory = self._factory(switchboard, description)
-
-        def listening(port: Any) -> Any:
-            factory.noDelay = inheritNoDelay(port)
-            return port
-
-        opening: Deferred[Any] = serverFromString(reactor, description).listen(factory)
-        return opening.addCallback(listening)
+        return listenAt(reactor, description, self._factory(switchboard, description))
 
     def _factory(self, switchboard: ISwitchboard, description: str) -> HTTPProxyFactory:
         """What a port has, by the settings."""

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
 from zope.interface import classImplements, implementer
@@ -23,7 +22,8 @@ from connectproxy.listeners.http2.connection import HTTP2Connection
 from connectproxy.listeners.http2.credit import CONNECTION, FIRST
 from connectproxy.listeners.http2.incoming import LIST
 from connectproxy.origin import Patience
-from connectproxy.sockets import answersALPN, inheritNoDelay
+from connectproxy.port import listenAt, noOptions
+from connectproxy.sockets import answersALPN
 from connectproxy.wire.http2 import PREFACE, Setting, formatSettings, formatWindowUpdate
 
 __all__ = ["HTTP2Port", "kind"]
@@ -104,9 +104,7 @@ class _Kind:
 
     def parseOptions(self, mapping: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         """See L{IDialect.parseOptions}: there are no keys of its own."""
-        if mapping:
-            raise ValueError(f"{where}: unknown keys: {', '.join(sorted(mapping))}")
-        return {}
+        return noOptions(mapping, where)
 
     def recognise(self, octets: bytes) -> str | None:
         """See L{IDialect.recognise}: it is the whole preface that tells."""
@@ -122,14 +120,7 @@ class _Kind:
         self, reactor: Any, description: str, options: Any, switchboard: ISwitchboard
     ) -> Deferred[Any]:
         """See L{IListenerKind.listen}."""
-        port = HTTP2Port(switchboard, description)
-
-        def listening(opened: Any) -> Any:
-            port.noDelay = inheritNoDelay(opened)
-            return opened
-
-        opening: Deferred[Any] = serverFromString(reactor, description).listen(port)
-        return opening.addCallback(listening)
+        return listenAt(reactor, description, HTTP2Port(switchboard, description))
 
 
 kind = _Kind()

@@ -14,14 +14,13 @@ from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
 from connectproxy.interfaces import Arrival, IDialect, IReceiver, ISwitchboard
 from connectproxy.listeners.socks.connection import SOCKSProxy
-from connectproxy.sockets import inheritNoDelay
+from connectproxy.port import listenAt, noOptions
 
 __all__ = ["SOCKSProxyFactory", "kind"]
 
@@ -98,9 +97,7 @@ class _Kind:
 
     def parseOptions(self, mapping: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         """See L{IDialect.parseOptions}: there are no keys of its own."""
-        if mapping:
-            raise ValueError(f"{where}: unknown keys: {', '.join(sorted(mapping))}")
-        return {}
+        return noOptions(mapping, where)
 
     def recognise(self, octets: bytes) -> str | None:
         """See L{IDialect.recognise}: the first octet is the version."""
@@ -116,14 +113,7 @@ class _Kind:
         self, reactor: Any, description: str, options: Any, switchboard: ISwitchboard
     ) -> Deferred[Any]:
         """See L{IDialect.listen}."""
-        factory = self._factory(switchboard, description)
-
-        def listening(port: Any) -> Any:
-            factory.noDelay = inheritNoDelay(port)
-            return port
-
-        opening: Deferred[Any] = serverFromString(reactor, description).listen(factory)
-        return opening.addCallback(listening)
+        return listenAt(reactor, description, self._factory(switchboard, description))
 
     def _factory(self, switchboard: ISwitchboard, description: str) -> SOCKSProxyFactory:
         """What a port has, by the settings."""

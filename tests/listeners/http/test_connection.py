@@ -12,10 +12,10 @@ from twisted.python.versions import Version
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from connectproxy import port
 from connectproxy.errors import KINDS
 from connectproxy.interfaces import IInboundTunnel, IListenerKind
 from connectproxy.listeners.http import kind
-from connectproxy.listeners.http import port as module
 from tests.fakes import SETTINGS, FakePort, FakeReactor, Peer, RecordingSwitchboard, addressOf
 
 HEAD = b"CONNECT host.example:443 HTTP/1.1\r\nHost: host.example:443\r\n\r\n"
@@ -302,10 +302,10 @@ class FactoryTests(ListenerCase):
         """
         self.assertIs(self.port.factory.noDelay, False)
         asked: list[Any] = []
-        self.patch(module, "inheritNoDelay", lambda port: asked.append(port) or True)
-        port = self.listen()
-        self.assertIs(port.factory.noDelay, True)
-        self.assertEqual(asked, [port])
+        self.patch(port, "inheritNoDelay", lambda each: asked.append(each) or True)
+        opened = self.listen()
+        self.assertIs(opened.factory.noDelay, True)
+        self.assertEqual(asked, [opened])
 
     def test_negotiation(self) -> None:
         """

@@ -9,10 +9,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from connectproxy import port
 from connectproxy.interfaces import Arrival, IDialect, IReceiver
 from connectproxy.leg import adopt
 from connectproxy.listeners.socks import SOCKSProxyFactory, kind
-from connectproxy.listeners.socks import port as module
 from connectproxy.wire.socks import formatRequest5
 from tests.fakes import SETTINGS, FakePort, FakeReactor, Peer, RecordingSwitchboard, addressOf, pipePair
 
@@ -124,10 +124,10 @@ class KindTests(ListenerCase):
         """
         self.assertIs(self.port.factory.noDelay, False)
         asked: list[Any] = []
-        self.patch(module, "inheritNoDelay", lambda port: asked.append(port) or True)
-        port = self.listen()
-        self.assertIs(port.factory.noDelay, True)
-        self.assertEqual(asked, [port])
+        self.patch(port, "inheritNoDelay", lambda each: asked.append(each) or True)
+        opened = self.listen()
+        self.assertIs(opened.factory.noDelay, True)
+        self.assertEqual(asked, [opened])
         self.assertIs(kind.buildReceiver(self.board).noDelay, True)
 
     def test_stop(self) -> None:
