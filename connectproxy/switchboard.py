@@ -169,54 +169,56 @@ class Switchboard:
         See L{ISwitchboard.rejected}.
         """
         gone = refusal is None
-        seconds = self.clock.seconds() - arrived
-        self.ledger.write(
-            {
-                "timestamp": self.ledger.stamp(seconds),
-                "event": "abandoned" if gone else "refusal",
-                "listener": listener,
-                "client": showAddress(client),
-                "sender": showAddress(arrival.sender) if arrival and arrival.sender else None,
-                "tls": arrival.tls if arrival else None,
-                "certificate": showCertificate(arrival),
-                "protocol": protocol,
-                "method": method,
-                "target": target,
-                "reason": refusal.detail if refusal else "the client closed before its request was whole",
-                "status": refusal.row.status if refusal else None,
-                "error": refusal.kind if refusal else None,
-                "ended_by": "client" if gone else "proxy",
-                "phase": Phase.ARRIVED.value,
-                "end": "client_gone" if gone else "refused",
-                "head_ms": int(seconds * 1e6) / 1e3,
-                "total_ms": int(seconds * 1e6) / 1e3,
-            }
+        known = arrival or Arrival(client, listener, arrived)
+        self._record(
+            known._replace(client=client, listener=listener, arrived=arrived),
+            event="abandoned" if gone else "refusal",
+            protocol=protocol,
+            method=method,
+            target=target,
+            reason=refusal.detail if refusal else "the client closed before its request was whole",
+            status=refusal.row.status if refusal else None,
+            error=refusal.kind if refusal else None,
+            ended_by="client" if gone else "proxy",
+            end="client_gone" if gone else "refused",
         )
 
     def answered(self, arrival: Arrival, protocol: str, method: str, target: str, status: int) -> None:
         """
         See L{ISwitchboard.answered}.
         """
+        self._record(
+            arrival,
+            event="request",
+            protocol=protocol,
+            method=method,
+            target=target,
+            reason="the proxy itself was asked",
+            status=status,
+            ended_by="proxy",
+            end="complete",
+        )
+
+    def _record(self, arrival: Arrival, **known: Any) -> None:
+        """
+        Write the event of what no call was made of.
+
+        @param known: what its fields say besides where it came from and how long it took.
+        """
         seconds = self.clock.seconds() - arrival.arrived
+        took = int(seconds * 1e6) / 1e3
         self.ledger.write(
             {
                 "timestamp": self.ledger.stamp(seconds),
-                "event": "request",
                 "listener": arrival.listener,
                 "client": showAddress(arrival.client),
                 "sender": showAddress(arrival.sender) if arrival.sender else None,
                 "tls": arrival.tls,
                 "certificate": showCertificate(arrival),
-                "protocol": protocol,
-                "method": method,
-                "target": target,
-                "reason": "the proxy itself was asked",
-                "status": status,
-                "ended_by": "proxy",
                 "phase": Phase.ARRIVED.value,
-                "end": "complete",
-                "head_ms": int(seconds * 1e6) / 1e3,
-                "total_ms": int(seconds * 1e6) / 1e3,
+                "head_ms": took,
+                "total_ms": took,
+                **known,
             }
         )
 

@@ -199,8 +199,7 @@ class HTTPProxy(Flow):
             "CONNECT",
             head.fields,
             self.arrived,
-            None,
-            self.arrival,
+            arrival=self.arrival,
         )
         self.factory.switchboard.place(self)
 
@@ -277,7 +276,8 @@ class HTTPProxy(Flow):
         """
         method, target = self._reader.soFar  # type: ignore[union-attr]
         switchboard = self.factory.switchboard
-        switchboard.answered(self.arrival, self._protocol, method, target, answer.status)
+        arrival = self.arrival._replace(arrived=self.arrived)
+        switchboard.answered(arrival, self._protocol, method, target, answer.status)
         close = (
             answer.close
             or not persistent(head)

@@ -177,7 +177,8 @@ class Requests:
         shown = escape(
             b"%b://%b%b" % (request.scheme, request.authority, request.path.partition(b"?")[0]), 300
         )
-        connection.switchboard.answered(connection.arrival, "h2", escape(request.method), shown, status)
+        arrival = connection.arrival._replace(arrived=connection.now())
+        connection.switchboard.answered(arrival, "h2", escape(request.method), shown, status)
         whole = [(b"date", date()), *fields, (b"content-length", b"%d" % len(body))]
         Answer(connection, stream, status, whole, b"" if request.method == b"HEAD" else body)
 

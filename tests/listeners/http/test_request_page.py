@@ -50,6 +50,16 @@ class PageTests(ForwardCase):
         parser.feed(text)
         parser.close()
 
+    def test_ownTime(self) -> None:
+        """
+        On a connection that is kept each page has a time of its own in its event, which does
+        not begin when the client connected.
+        """
+        self.page()
+        self.reactor.advance(7)
+        self.send(self.client, b"GET /proxy.pac HTTP/1.1\r\nHost: proxy.example\r\n\r\n")
+        self.assertEqual([event["total_ms"] for event in self.board.ledger.events], [0.0, 0.0])
+
     def test_pac(self) -> None:
         """
         There is a PAC file that sends everything through the proxy, by HTTP or else by SOCKS.

@@ -91,6 +91,16 @@ class ClearTests(PageCase):
         )
         self.assertEqual(self.dials, [])
 
+    def test_ownTime(self) -> None:
+        """
+        Each has a time of its own in its event, which does not begin when the client connected.
+        """
+        client = self.client()
+        for _ in range(2):
+            self.reactor.advance(7)
+            self.ask(client, "GET", "/", OWN)
+        self.assertEqual([event["total_ms"] for event in self.events], [0.0, 0.0])
+
     def test_pac(self) -> None:
         """
         So is one for the PAC file, by a name for the address as well.
