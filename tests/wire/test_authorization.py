@@ -58,7 +58,7 @@ class ParseTests(SynchronousTestCase):
 
     def test_otherScheme(self) -> None:
         """
-        Another scheme is not known here, whatever its form (conformance 66 and 68).
+        Another scheme is not known here, whatever its form (conformance 66, conformance 68).
         """
         for value in (
             basic(b"user:password", b"Bearer"),

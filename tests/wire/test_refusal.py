@@ -29,7 +29,7 @@ class FormatRefusalTests(SynchronousTestCase):
     def test_fields(self) -> None:
         """
         The connection ends here, nobody keeps the answer, and its length is told
-        (conformance 10 and 18).
+        (conformance 10, conformance 18).
         """
         answer = parse(formatRefusal(Refusal("dns_error", "détail"), "proxy"))
         self.assertEqual(answer.fields["connection"], "close")
