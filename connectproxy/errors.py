@@ -225,7 +225,27 @@ _ROWS = (
     Kind(
         "client_limit_reached", 429, "proxy_internal_response", 1, 91, "REFUSED_STREAM",
         "The client has as many tunnels open as one client may have.",
-        "Close some, or try again later; the operator can raise limits.tunnels_per_client.",
+        "Close some, or try again later; the operator can raise limits.tunnels_per_client, or the limit that is named.",
+    ),
+    Kind(
+        "rate_limit_reached", 429, "proxy_internal_response", 1, 91, "REFUSED_STREAM",
+        "More tunnels were asked for in a short time than a limit allows.",
+        "Wait as long as Retry-After says; the operator can raise the limit, which is named in the answer.",
+    ),
+    Kind(
+        "quota_exceeded", 429, "proxy_internal_response", 2, 91, "REFUSED_STREAM",
+        "All octets that a limit allows for its period have been used.",
+        "Wait until the next period, as Retry-After says, or ask the operator for more.",
+    ),
+    Kind(
+        "quota_unavailable", 503, "proxy_internal_error", 1, 91, "REFUSED_STREAM",
+        "How much of a quota is left can't be found out, since the store that counts it does not answer.",
+        "Try again later; the operator finds the store's failure in the proxy's log.",
+    ),
+    Kind(
+        "login_limit_reached", 429, "proxy_internal_response", 2, 91, "REFUSED_STREAM",
+        "There were too many wrong credentials from this address, or for this user.",
+        "Wait as long as Retry-After says, and then give the right ones.",
     ),
     Kind(
         "proxy_loop_detected", 502, "proxy_loop_detected", 2, 91, "CONNECT_ERROR",
@@ -262,11 +282,17 @@ class Refusal(NamedTuple):
         sentence without its full stop, no octets of the peer unescaped, no
         address that the client did not name itself.
     @ivar rule: the name of the policy rule that refused, or C{""}.
+    @ivar message: the operator's words on what to do about it, in place of the row's;
+        or C{""}.
+    @ivar fields: header fields that an answer over HTTP has because of it, such as
+        C{Proxy-Authenticate} and C{Retry-After}: names and values, printable ASCII.
     """
 
     kind: str
     detail: str = ""
     rule: str = ""
+    message: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
     @property
     def row(self) -> Kind:

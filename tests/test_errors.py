@@ -153,6 +153,7 @@ class TableTests(SynchronousTestCase):
             "proxy_authentication_required": 407,
             # It is over soon, which 500 would not say.
             "proxy_exhausted": 503,
+            "quota_unavailable": 503,
         }
         for row in KINDS.values():
             recommended = others.get(row.name, ERROR_TYPES[row.proxyStatus])
@@ -205,6 +206,8 @@ class TableTests(SynchronousTestCase):
         expected = {
             "http_request_denied": 2,
             "proxy_authentication_required": 2,
+            "login_limit_reached": 2,
+            "quota_exceeded": 2,
             "destination_ip_prohibited": 2,
             "proxy_loop_detected": 2,
             "destination_ip_unroutable": 3,
@@ -255,9 +258,9 @@ class RefusalTests(SynchronousTestCase):
 
     def test_little(self) -> None:
         """
-        Neither detail nor rule is needed.
+        Nothing but the kind is needed.
         """
-        self.assertEqual(Refusal("dns_error"), ("dns_error", "", ""))
+        self.assertEqual(Refusal("dns_error"), ("dns_error", "", "", "", ()))
 
     def test_unknownKind(self) -> None:
         """

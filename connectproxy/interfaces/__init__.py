@@ -13,8 +13,8 @@ goes the same way as an L{IInboundExchange}, and the listener carries it.  Nothi
 goes up but calls of C{accept} and C{refuse} and a Deferred that fires.
 """
 
+from connectproxy.interfaces.identity import IAuthenticator, Identified, IProxyUser, ProxyUser
 from connectproxy.interfaces.inbound import (
-    IAuthenticator,
     ICarriage,
     IDialect,
     IInbound,
@@ -24,16 +24,27 @@ from connectproxy.interfaces.inbound import (
     IReceiver,
     ISwitchboard,
 )
-from connectproxy.interfaces.outbound import IRelay, IRule, IRuleKind, ITunnel, IUpstream, IUpstreamKind
+from connectproxy.interfaces.outbound import (
+    INameRule,
+    IRelay,
+    IRule,
+    IRuleKind,
+    ITunnel,
+    IUpstream,
+    IUpstreamKind,
+)
 from connectproxy.interfaces.values import (
     STALE,
     Action,
     Arrival,
     Attempt,
+    Bounds,
     Established,
     IPAddress,
     Outcome,
     Phase,
+    Terms,
+    Timeouts,
     TunnelRequest,
     Verdict,
 )
@@ -43,6 +54,7 @@ __all__ = [
     "Action",
     "Arrival",
     "Attempt",
+    "Bounds",
     "Established",
     "IAuthenticator",
     "ICarriage",
@@ -51,7 +63,9 @@ __all__ = [
     "IInboundExchange",
     "IInboundTunnel",
     "IListenerKind",
+    "INameRule",
     "IPAddress",
+    "IProxyUser",
     "IReceiver",
     "IRelay",
     "IRule",
@@ -60,8 +74,12 @@ __all__ = [
     "ITunnel",
     "IUpstream",
     "IUpstreamKind",
+    "Identified",
     "Outcome",
     "Phase",
+    "ProxyUser",
+    "Terms",
+    "Timeouts",
     "TunnelRequest",
     "Verdict",
 ]

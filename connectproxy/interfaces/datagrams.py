@@ -20,7 +20,7 @@ from zope.interface import Attribute, Interface
 
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal
-from connectproxy.interfaces.values import TunnelRequest
+from connectproxy.interfaces.values import Terms, TunnelRequest
 
 __all__ = ["IAssociation", "IDatagramFlow", "IDatagramPort", "IDatagramUpstream", "IInboundDatagrams"]
 
@@ -145,12 +145,19 @@ class IDatagramUpstream(Interface):
         "Its name in verdicts and events: that of the upstream whose sibling it is."
     )
 
-    def open(request: TunnelRequest, inbound: IInboundDatagrams, association: IAssociation) -> IDatagramFlow:
+    def open(
+        request: TunnelRequest,
+        inbound: IInboundDatagrams,
+        association: IAssociation,
+        terms: Terms | None = None,
+    ) -> IDatagramFlow:
         """
         Begin.  No socket is opened before there is something to send.
 
         @param inbound: is delivered what comes back.
         @param association: is asked about each destination.
+        @param terms: the limits of its rate: what is over one is dropped, as
+            C{"over the rate limit"}.  Deadlines are the association's.
         """
 
 

@@ -13,12 +13,12 @@ from zope.interface import Attribute, Interface
 
 from connectproxy.errors import Refusal
 from connectproxy.interfaces.datagrams import IInboundDatagrams
+from connectproxy.interfaces.identity import IAuthenticator
 from connectproxy.interfaces.outbound import ITunnel
-from connectproxy.interfaces.values import Arrival, Established, TunnelRequest
+from connectproxy.interfaces.values import Arrival, Established, Terms, TunnelRequest
 from connectproxy.leg import Leg
 
 __all__ = [
-    "IAuthenticator",
     "ICarriage",
     "IDialect",
     "IInbound",
@@ -92,9 +92,11 @@ class IInboundExchange(IInbound):
             and this is asked again.
         """
 
-    def accept(established: Established) -> ICarriage:
+    def accept(established: Established, terms: Terms | None = None) -> ICarriage:
         """
         Begin the exchange on a connection to the origin.
+
+        @param terms: what it is carried by, where that is not what all are.
         """
 
 
@@ -105,28 +107,6 @@ class ICarriage(ITunnel):
     """
 
     relayName: str = Attribute("The name in events of what carries it.")
-
-
-class IAuthenticator(Interface):
-    """
-    Knows who may use the proxy.
-    """
-
-    def identify(fields: tuple[tuple[bytes, bytes], ...]) -> str | Refusal:
-        """
-        Look at the C{Proxy-Authorization} of a request (RFC 9110 section 11.7.2).
-
-        @return: the user's name, or why there is none: a
-            C{proxy_authentication_required}.
-        """
-
-    def check(user: bytes, password: bytes) -> str | Refusal:
-        """
-        Check what a client of another protocol has said, such as SOCKS's
-        (RFC 1929).
-
-        @return: as L{identify}.
-        """
 
 
 class ISwitchboard(Interface):
@@ -163,11 +143,12 @@ class ISwitchboard(Interface):
         one that wants a tunnel.
         """
 
-    def join(client: Leg, origin: Leg) -> tuple[str, ITunnel]:
+    def join(client: Leg, origin: Leg, terms: Terms | None = None) -> tuple[str, ITunnel]:
         """
         Have two legs joined by the best relay, for a listener that has carried
         messages and now has a tunnel, as behind a 101 (RFC 9110 section 7.8).
 
+        @param terms: those of the exchange that it was.
         @return: the relay's name, and the tunnel.
         """
 

@@ -12,12 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import Attribute, Interface
 
-from connectproxy.interfaces.values import Established, IPAddress, Outcome, TunnelRequest, Verdict
+from connectproxy.interfaces.values import Established, IPAddress, Outcome, Terms, TunnelRequest, Verdict
 
 if TYPE_CHECKING:
     from connectproxy.leg import Leg
 
-__all__ = ["IRelay", "IRule", "IRuleKind", "ITunnel", "IUpstream", "IUpstreamKind"]
+__all__ = ["INameRule", "IRelay", "IRule", "IRuleKind", "ITunnel", "IUpstream", "IUpstreamKind"]
 
 
 class IRule(Interface):
@@ -26,6 +26,8 @@ class IRule(Interface):
 
     The second question is the guard against server-side request forgery: it
     comes with the very address that is going to be dialled.
+
+    A rule that also provides L{INameRule} is asked a third time.
     """
 
     ruleName: str = Attribute("The name in verdicts, answers and events.")
@@ -34,32 +36,67 @@ class IRule(Interface):
         """
         Judge the request before anything is looked up.
 
-        @return: a verdict, or L{None} to leave it to the next rule.
+        @return: a verdict, or L{None} to leave it to the next rule.  A verdict that
+            holds only if the address or the TLS server name fits is C{provisional}.
         """
 
     def decideAddress(request: TunnelRequest, address: IPAddress) -> Verdict | None:
         """
-        Judge one address that the destination has.
+        Judge the request once more, with one address that the destination has.
 
-        @return: a verdict, or L{None} to leave it to the next rule.
+        The rules are asked in their order again, so one that has decided without the
+        address says the same again; one that never looks at a request without it, as a
+        guard, has said nothing before.
+
+        @return: as L{decideRequest}.
+        """
+
+
+class INameRule(IRule):
+    """
+    A rule that looks at the server name of a TLS ClientHello (RFC 6066 section 3),
+    which is read, and not consumed, before the first octet goes to the destination.
+    """
+
+    def wantsServerName(request: TunnelRequest) -> bool:
+        """
+        Whether the name could matter to the rule's verdict on a request.
+        """
+
+    def decideServerName(request: TunnelRequest, address: IPAddress | None, name: str) -> Verdict | None:
+        """
+        Judge the request once more, with everything that can be known.
+
+        @param address: the one that was dialled; L{None} where that was not ours to see.
+        @param name: in lower case; empty where the client does not begin with TLS, or
+            sends no name.
+        @return: as L{decideRequest}; not provisional.
         """
 
 
 class IRuleKind(Interface):
     """
-    A kind of rule, found in L{connectproxy.rules}: a module's C{kind}.
+    A kind of rule, found in L{connectproxy.rules}: a module's C{kind}; or among Twisted's
+    plugins, where a C{[[rule]]} names it in its key C{kind}.
+
+    Those of our own stand in front of all C{[[rule]]}s, in their order, but for one that a
+    C{[[rule]]} names, which stands where that does.
     """
 
-    kindName: str = Attribute("The name, which is the module's.")
+    kindName: str = Attribute("The name; of our own, the module's.")
     order: int = Attribute(
         "Where rules of the kind stand when nothing else is said; the lowest is asked first."
     )
 
-    def build(settings: Mapping[str, Any], own: Any) -> IRule:
+    def build(settings: Mapping[str, Any], own: Any, options: Mapping[str, Any] = ...) -> IRule:
         """
         @param settings: every setting of the configuration by its key.
         @param own: tells the proxy's own listening addresses; see
             L{connectproxy.own.OwnPorts}.
+        @param options: the C{options} of the C{[[rule]]} that names it, which nobody has
+            checked; left out where there is none.
+        @raise ValueError: what is wrong with settings or options and what would be right,
+            one sentence without its full stop.
         """
 
 
@@ -110,11 +147,13 @@ class IRelay(Interface):
         Whether this relay can serve these two.  What it declines, another does.
         """
 
-    def join(client: Leg, origin: Leg) -> ITunnel:
+    def join(client: Leg, origin: Leg, terms: Terms | None = None) -> ITunnel:
         """
         Begin.  What the legs hold goes first; an end of stream on one is passed
         on to the other after all that came before it; a reset is passed on as a
         reset.  Neither leg is lost when this is called.
+
+        @param terms: what it is carried by, where that is not what all are.
         """
 
     def stop() -> None:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IAddress
 
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal
+from connectproxy.interfaces.identity import ProxyUser
 
 if TYPE_CHECKING:  # leg imports Twisted's protocols, which a value has no need of
     from connectproxy.leg import Leg
@@ -22,10 +23,13 @@ __all__ = [
     "Action",
     "Arrival",
     "Attempt",
+    "Bounds",
     "Established",
     "IPAddress",
     "Outcome",
     "Phase",
+    "Terms",
+    "Timeouts",
     "TunnelRequest",
     "Verdict",
 ]
@@ -71,6 +75,10 @@ class Arrival(NamedTuple):
         that a trusted authority has signed: a
         L{connectproxy.tls.identity.ClientCertificate}.
     @ivar sender: who sent the PROXY header; L{None} without one.
+    @ivar authentication: whether clients say who they are: C{"required"},
+        C{"optional"} or C{"off"}, as the listening port has it; empty where it does
+        not say, and the rest of the configuration does.
+    @ivar tlvs: types and values behind the addresses of the PROXY header.
     """
 
     client: IAddress
@@ -79,6 +87,8 @@ class Arrival(NamedTuple):
     tls: str | None = None
     certificate: Any = None
     sender: IAddress | None = None
+    authentication: str = ""
+    tlvs: tuple[tuple[int, bytes], ...] = ()
 
 
 class TunnelRequest(NamedTuple):
@@ -93,9 +103,11 @@ class TunnelRequest(NamedTuple):
     @ivar fields: the header fields in the order of arrival, names in lower
         case.  Empty where the protocol has none.
     @ivar arrived: when the request began, in seconds of the reactor's clock.
-    @ivar user: who asks, where the client's protocol has settled that before the
-        request; L{None} where the request's fields have to say it, or nobody asks.
+    @ivar identity: who asks, where that has been found out; L{None} where the request's
+        fields have to say it, or nobody is asked.
     @ivar arrival: the connection that the request came by.
+    @ivar target: the request's target as it was sent, which is what a Digest's C{uri}
+        has to be: the authority or the whole URI.  Empty where the protocol has none.
     """
 
     destination: Destination
@@ -105,12 +117,71 @@ class TunnelRequest(NamedTuple):
     method: str = "CONNECT"
     fields: tuple[tuple[bytes, bytes], ...] = ()
     arrived: float = 0.0
-    user: str | None = None
+    identity: ProxyUser | None = None
     arrival: Arrival | None = None
+    target: bytes = b""
+
+    @property
+    def user(self) -> str | None:
+        """The name of who asks."""
+        return None if self.identity is None else self.identity.name
+
+    @property
+    def scheme(self) -> str:
+        """
+        What kind of traffic it is: C{"tcp"} for a tunnel, C{"udp"} for datagrams,
+        C{"http"} for a message that is forwarded.
+        """
+        return _SCHEMES.get(self.method, "http")
 
     def __repr__(self) -> str:
         """Without the fields: one of them may be what proves who somebody is."""
         return f"TunnelRequest({self.method} {self.destination}, {self.protocol}, {len(self.fields)} fields)"
+
+
+_SCHEMES = {"CONNECT": "tcp", "UDP ASSOCIATE": "udp", "UDP": "udp"}
+
+
+class Bounds(NamedTuple):
+    """
+    The deadlines that a rule sets for what it allows, in seconds; L{None} for those of
+    the configuration, 0 for none.
+
+    @ivar connect: from the request to its answer.
+    @ivar idle: without an octet in either direction.
+    @ivar lifetime: of a tunnel, in all.
+    """
+
+    connect: float | None = None
+    idle: float | None = None
+    lifetime: float | None = None
+
+
+class Timeouts(NamedTuple):
+    """
+    How long a tunnel may be without something, in seconds; 0 for no limit.
+
+    @ivar idle: without an octet in either direction.
+    @ivar halfOpen: without an octet after one side has ended its stream.
+    @ivar lifetime: in all.
+    """
+
+    idle: float = 3600.0
+    halfOpen: float = 120.0
+    lifetime: float = 0.0
+
+
+class Terms(NamedTuple):
+    """
+    What one tunnel, or one exchange of messages, is carried by, other than usual.
+
+    @ivar timeouts: its deadlines; L{None} for those of the configuration.
+    @ivar shapers: pairs of what limits its rate, upwards and downwards, each shared
+        with whatever counts to the same limit; see L{connectproxy.limits}.
+    """
+
+    timeouts: Timeouts | None = None
+    shapers: tuple[tuple[Any, Any], ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -125,6 +196,12 @@ class Verdict(NamedTuple):
     @ivar upstream: for a permission, the name of the upstream to go through;
         L{None} for the default one.
     @ivar reportOnly: the verdict is recorded and has no effect.
+    @ivar provisional: the rule has looked at all but what is not known yet, the address
+        or the TLS server name, and decides so if that fits, too.
+    @ivar message: for a denial, the operator's words for the client: what to do about it.
+    @ivar bounds: for a permission, the deadlines of what it allows.
+    @ivar reports: of a policy's verdict: the denials that would have gone before it, but
+        only report, as C{"rule: reason"}.
     """
 
     action: Action
@@ -133,10 +210,14 @@ class Verdict(NamedTuple):
     kind: str = "http_request_denied"
     upstream: str | None = None
     reportOnly: bool = False
+    provisional: bool = False
+    message: str = ""
+    bounds: Bounds | None = None
+    reports: tuple[str, ...] = ()
 
     def refusal(self) -> Refusal:
         """The refusal that a denial stands for."""
-        return Refusal(self.kind, self.reason, self.rule)
+        return Refusal(self.kind, self.reason, self.rule, self.message)
 
 
 class Attempt(NamedTuple):

@@ -11,7 +11,6 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from connectproxy.auth import OneUser
 from connectproxy.discovery import kinds
 from connectproxy.interfaces import (
     Arrival,
@@ -24,7 +23,7 @@ from connectproxy.interfaces import (
     IReceiver,
     ISwitchboard,
 )
-from tests.fakes import RecordingSwitchboard, addressOf, makeSwitchboard
+from tests.fakes import FakeAuthenticator, RecordingSwitchboard, addressOf, makeSwitchboard
 
 
 class InboundTests(SynchronousTestCase):
@@ -107,9 +106,9 @@ class InboundTests(SynchronousTestCase):
 
     def test_authenticator(self) -> None:
         """
-        L{OneUser}.
+        Of the fake that stands for one here; the real one has a test of its own.
         """
-        verifyObject(IAuthenticator, OneUser("user", "password"))
+        verifyObject(IAuthenticator, FakeAuthenticator())
 
     def test_exchange(self) -> None:
         """

@@ -114,8 +114,8 @@ class ValueTests(SynchronousTestCase):
         """
         A denial becomes a refusal without losing anything.
         """
-        verdict = Verdict(Action.DENY, "why", "rule", "destination_ip_prohibited")
-        self.assertEqual(verdict.refusal(), ("destination_ip_prohibited", "why", "rule"))
+        verdict = Verdict(Action.DENY, "why", "rule", "destination_ip_prohibited", message="ask Ann")
+        self.assertEqual(verdict.refusal(), ("destination_ip_prohibited", "why", "rule", "ask Ann", ()))
 
     def test_stale(self) -> None:
         """
