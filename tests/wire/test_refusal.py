@@ -4,6 +4,8 @@ Tests for L{connectproxy.wire.refusal}.
 
 from __future__ import annotations
 
+import json
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.errors import KINDS, Refusal
@@ -97,3 +99,55 @@ class FormatRefusalTests(SynchronousTestCase):
         """
         answer = parse(formatRefusal(Refusal("dns_error"), "proxy", close=False))
         self.assertNotIn("connection", answer.fields)
+
+    def test_message(self) -> None:
+        """
+        The operator's words on what to do go in the place of ours.
+        """
+        answer = parse(formatRefusal(Refusal("http_request_denied", message="Write to ops."), "proxy"))
+        self.assertIn("\nWhat to do: Write to ops.\n", answer.body)
+        self.assertNotIn(KINDS["http_request_denied"].remedy, answer.body)
+
+    def test_ownFields(self) -> None:
+        """
+        The fields of a refusal are those of the answer; where there is a challenge among them
+        there is no other (conformance 65).
+        """
+        answer = parse(formatRefusal(Refusal("rate_limit_reached", fields=(("Retry-After", "7"),)), "proxy"))
+        self.assertEqual((answer.status, answer.fields["retry-after"]), (429, "7"))
+        self.assertNotIn("proxy-authenticate", answer.fields)
+        challenges = (("Proxy-Authenticate", 'Digest realm="a"'), ("Proxy-Authenticate", 'Bearer realm="a"'))
+        octets = formatRefusal(Refusal("proxy_authentication_required", fields=challenges), "proxy")
+        self.assertEqual(
+            [line for line in octets.split(b"\r\n") if line.lower().startswith(b"proxy-authenticate")],
+            [b'Proxy-Authenticate: Digest realm="a"', b'Proxy-Authenticate: Bearer realm="a"'],
+        )
+        other = (("Retry-After", "7"),)
+        answer = parse(formatRefusal(Refusal("proxy_authentication_required", fields=other), "proxy"))
+        self.assertIn("Basic", answer.fields["proxy-authenticate"])
+
+    def test_brokenFields(self) -> None:
+        """
+        A field that could be read as two is our own bug, and never written.
+        """
+        refusal = Refusal("rate_limit_reached", fields=(("Retry-After", "7\r\nSet-Cookie: a"),))
+        self.assertRaises(ValueError, formatRefusal, refusal, "proxy")
+
+    def test_problem(self) -> None:
+        """
+        A program that asks for JSON gets a problem document, with the same fields otherwise.
+        """
+        refusal = Refusal("http_request_denied", "no", "a rule")
+        asked = ((b"accept", b"application/json"),)
+        plain = parse(formatRefusal(refusal, "proxy"))
+        octets = formatRefusal(refusal, "proxy", asked=asked, target="host.example:443")
+        answer = parse(octets)
+        self.assertEqual(answer.fields["content-type"], "application/problem+json")
+        self.assertEqual(int(answer.fields["content-length"]), len(answer.body))
+        members = json.loads(answer.body)
+        self.assertEqual((members["rule"], members["destination"]), ("a rule", "host.example:443"))
+        for each in ("content-type", "content-length", "date"):
+            del plain.fields[each], answer.fields[each]
+        self.assertEqual(plain.fields, answer.fields)
+        bare = parse(formatRefusal(refusal, "proxy", asked=asked, target="host.example:443", withBody=False))
+        self.assertEqual((bare.body, int(bare.fields["content-length"])), ("", len(json.dumps(members)) + 1))

@@ -1,5 +1,5 @@
 """
-Tests for L{connectproxy.wire.authorization}.
+Tests for L{connectproxy.wire.authorization.basic}.
 """
 
 from __future__ import annotations

@@ -1,28 +1,17 @@
 """
-The Proxy-Authorization field with the scheme Basic, and the challenge that asks for
-it (RFC 9110 sections 11.4 to 11.7, RFC 7617).
-
-Owns the grammar; who may come in is not known here.  Left out: every other scheme.
+The scheme Basic (RFC 7617).
 """
 
 from __future__ import annotations
 
 import re
 from binascii import a2b_base64
-from collections.abc import Sequence
 from typing import NamedTuple
 from unicodedata import normalize
 
-__all__ = ["Basic", "challenge", "normalForm", "parseBasic"]
+from connectproxy.wire.authorization.parameters import quoted
 
-MOST = 4096
-"""Octets of a field that are looked at; RFC 1929 has names and passwords of 255."""
-
-_CREDENTIALS = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)(?: +(.*))?", re.DOTALL)
-"""
-RFC 9110 section 11.4: credentials = auth-scheme [ 1*SP ( token68 / [ auth-params ] ) ].
-What stands behind Basic is Base64 or wrong, which is stricter than token68.
-"""
+__all__ = ["Basic", "challenge", "normalForm", "readBasic"]
 
 _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 """RFC 4648 section 4.  Of strictness Python has several kinds, by its release."""
@@ -63,23 +52,12 @@ def normalForm(text: bytes) -> bytes | None:
     return None if _CONTROL.search(normal) else normal
 
 
-def parseBasic(values: Sequence[bytes]) -> Basic | str:
+def readBasic(encoded: bytes) -> Basic | str:
     """
-    Read the credentials of a request.
+    Read what stands behind the scheme: Base64 or wrong, which is stricter than token68.
 
-    @param values: of its C{Proxy-Authorization} fields.
-    @return: them, or in words what is missing or wrong, of which nothing is shown.
+    @return: the credentials, or in words what is wrong, of which nothing is shown.
     """
-    if not values:
-        return "the request has no Proxy-Authorization"
-    if len(values) > 1:
-        return f"there are {len(values)} Proxy-Authorization fields; there must be one"
-    found = _CREDENTIALS.fullmatch(values[0]) if len(values[0]) <= MOST else None
-    if found is None:
-        return "the Proxy-Authorization is not a scheme and credentials"
-    if found[1].lower() != b"basic":
-        return "the scheme of the Proxy-Authorization is not Basic"
-    encoded = found[2] or b""
     if not _BASE64.fullmatch(encoded):
         return "the credentials of the Proxy-Authorization are not Base64"
     user, colon, password = a2b_base64(encoded).partition(b":")
@@ -93,9 +71,8 @@ def parseBasic(values: Sequence[bytes]) -> Basic | str:
 
 def challenge(realm: str) -> str:
     """
-    The value of the C{Proxy-Authenticate} that a 407 has (RFC 7617 section 2.1).
+    The value of the C{Proxy-Authenticate} that asks for Basic (RFC 7617 section 2.1).
 
     @param realm: printable ASCII.
     """
-    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-    return f'Basic realm="{quoted}", charset="UTF-8"'
+    return f'Basic realm={quoted(realm)}, charset="UTF-8"'
