@@ -8,9 +8,9 @@ that knows the global reactor, and that only when a service is made.
 
 from __future__ import annotations
 
-import difflib
 import gc
 import getopt
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from twisted.python import usage
 
 from connectproxy import __version__
 from connectproxy.config import SCHEMA, Config, ConfigurationError, Setting, load
-from connectproxy.config.forms import AccessLog, Flag, PortList
+from connectproxy.config.forms import AccessLog, Flag, PortList, nearest
 from connectproxy.config.words import File, FileList
 
 __all__ = ["Options", "StartFailed", "makeService"]
@@ -73,7 +73,8 @@ class Options(usage.Options):
 
     longdesc = (
         "A forward proxy: clients send it HTTP CONNECT, and it joins them to where they want to go. Without"
-        " options it listens on 127.0.0.1:8080 and lets them go to ports 443 and 80 of public addresses."
+        " options it listens on 127.0.0.1:8080 and lets them go to ports 443 and 80 of public addresses; with"
+        " --profile sandbox --allow FILE only to what the file lists, with a token."
         " An option overrides its key in the file. Everything that is wrong is reported at once."
     )
 
@@ -117,8 +118,8 @@ class Options(usage.Options):
         """
         Say which option could have been meant.
         """
-        near = difflib.get_close_matches(error.opt, [name.rstrip("=") for name in self.longOpt], 1)
-        advice = f"do you mean --{near[0]}?" if near else "see twistd connectproxy --help"
+        near = nearest(error.opt, [name.rstrip("=") for name in self.longOpt])
+        advice = f"do you mean --{near}?" if near else "see twistd connectproxy --help"
         return f"{error.msg}; {advice}"
 
     def parseArgs(self, *arguments: str) -> None:
@@ -133,12 +134,32 @@ class Options(usage.Options):
         """
         Make the configuration.
         """
-        said = {setting.option: self.get(setting.option) for setting in _OPTIONS}
-        said |= {setting.option: bool(self[setting.option]) for setting in _FLAGS}
         try:
-            self.config = load(self[_CONFIG], said)
+            self._directory = os.getcwd()
+        except OSError:  # it has been removed
+            self._directory = ""
+        try:
+            self.config = self._load("")
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
+
+    def again(self) -> Config:
+        """
+        Read the configuration once more: the file as it is by then, and the same options.
+        C{twistd} may have gone to another directory, and names of files mean what they meant.
+        Blocks.
+
+        @raise ConfigurationError: all that is wrong with it.
+        """
+        return self._load(self._directory)
+
+    def _load(self, directory: str) -> Config:
+        """
+        Read the configuration.
+        """
+        said = {setting.option: self.get(setting.option) for setting in _OPTIONS}
+        said |= {setting.option: bool(self[setting.option]) for setting in _FLAGS}
+        return load(self[_CONFIG], said, directory)
 
     def opt_version(self) -> None:
         """
@@ -200,8 +221,8 @@ class _Process(MultiService):
 
     def _surviveHangUp(self) -> None:
         """
-        SIGHUP is what log rotation sends, and a terminal that closes, and who has new
-        certificates: no reason to cut every tunnel.
+        SIGHUP is what log rotation sends, and a terminal that closes, and who has other
+        rules or new certificates: no reason to cut every tunnel.
         """
 
         def hungUp(signum: int, frame: object) -> None:
@@ -215,7 +236,8 @@ class _Process(MultiService):
         Take up what can be changed while the proxy is up.
         """
         self._log.info(
-            "SIGHUP: certificates are read anew; the access log is opened anew by itself, and the configuration stays"
+            "SIGHUP: the configuration is read anew, and rules, users, lists, keys and certificates with it; what"
+            " else has changed in it, such as where to listen, takes a restart; logs are opened anew by themselves"
         )
         for each in self.services:
             each.reload()
@@ -285,5 +307,5 @@ def makeService(options: Options) -> IService:
     reactor.suggestThreadPoolSize(LOOKUP_THREADS)  # type: ignore[attr-defined]
     process = _Process(reactor)
     process.setName("connectproxy")
-    ProxyService(reactor, options.config).setServiceParent(process)
+    ProxyService(reactor, options.config, options.again).setServiceParent(process)
     return process

@@ -5,6 +5,7 @@ Tests for L{connectproxy.tap}.
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import sys
@@ -21,7 +22,7 @@ from zope.interface.verify import verifyObject
 
 from connectproxy import __version__
 from connectproxy.address import Networks
-from connectproxy.config import SCHEMA
+from connectproxy.config import SCHEMA, ConfigurationError
 from connectproxy.config.forms import Flag
 from connectproxy.tap import Options, StartFailed, makeService
 
@@ -79,7 +80,7 @@ class OptionsTests(SynchronousTestCase):
             "--max-tunnels=6",
         ).config
         self.assertEqual([each.endpoint.split(":")[1] for each in config.listeners], ["8081", "8082"])
-        self.assertEqual(config.origin, file)
+        self.assertEqual(config.origin, os.path.abspath(file))
         self.assertIs(config["proxy.open"], True)
         self.assertEqual(config["allow.ports"], ((22, 22), (443, 443)))
         self.assertEqual(config["allow.networks"], Networks.parse("10.0.0.0/8", "fd00::/8"))
@@ -96,6 +97,70 @@ class OptionsTests(SynchronousTestCase):
         """
         self.parse("--listen=8081")
         self.assertEqual(len(self.parse("--listen=8082").config.listeners), 1)
+
+    def test_accessOptions(self) -> None:
+        """
+        The options that say who may go where; names of files are completed at once, since
+        C{twistd} may go elsewhere.
+        """
+        here = os.getcwd()
+        config = self.parse(
+            "--profile=sandbox",
+            "--allow=a.txt",
+            "--allow=/etc/b.txt",
+            "--users=u",
+            "--token-key=k1",
+            "--token-key=k2",
+            "--checker=unix",
+            "--checker=file:x",
+            "--audit=audit.jsonl",
+            "--control=c",
+        ).config
+        self.assertEqual(config["proxy.profile"], "sandbox")
+        self.assertEqual(config["allow.list"], (f"{here}/a.txt", "/etc/b.txt"))
+        self.assertEqual(config["auth.users"], f"{here}/u")
+        self.assertEqual(config["auth.token_keys"], (f"{here}/k1", f"{here}/k2"))
+        self.assertEqual(config["auth.checkers"], ("unix", "file:x"))
+        self.assertEqual(config["audit.file"], f"{here}/audit.jsonl")
+        self.assertEqual(config["control.socket"], f"{here}/c")
+
+    def test_again(self) -> None:
+        """
+        The file is read as it is by then, with the same options; from another directory,
+        relative names mean what they meant.
+        """
+        old = os.getcwd()
+        directory = os.path.abspath(self.mktemp())
+        os.makedirs(f"{directory}/elsewhere")
+        self.addCleanup(os.chdir, old)
+        os.chdir(directory)
+        Path("proxy.toml").write_text('[auth]\nusers = "u"\n[timeouts]\nidle = 5\n')
+        Path("secret").write_text("me:first\n")
+        options = self.parse("--config=proxy.toml", "--auth=@secret", "--token-key=k", "--idle-timeout=7")
+        before = options.config
+        os.chdir("elsewhere")
+        self.assertEqual(options.again(), before)
+        self.assertEqual(options.again().id, before.id)
+        Path(directory, "proxy.toml").write_text('[auth]\nusers = "v"\n[timeouts]\nidle = 6\n')
+        Path(directory, "secret").write_text("me:second\n")
+        after = options.again()
+        self.assertEqual(after["auth.users"], f"{directory}/v")
+        self.assertEqual(after["auth.token_keys"], (f"{directory}/k",))
+        self.assertEqual(after["auth.basic"], "me:second")
+        self.assertEqual(after["timeouts.idle"], 7.0)
+        self.assertEqual(after.files, (f"{directory}/proxy.toml", f"{directory}/secret"))
+        self.assertIs(options.config, before)
+        Path(directory, "proxy.toml").write_text("[auth]\nuser = 5\n")
+        self.assertRaises(ConfigurationError, options.again)
+
+    def test_directoryThatIsGone(self) -> None:
+        """
+        Who is in a directory that has been removed can start all the same.
+        """
+        with mock.patch("os.getcwd", side_effect=FileNotFoundError):
+            options = self.parse("--idle-timeout=7", "--token-key=k")
+            self.assertEqual(options.config["auth.token_keys"], ("k",))
+            self.assertEqual(options.again(), options.config)
 
     def test_problemsComeTogether(self) -> None:
         """
@@ -219,9 +284,10 @@ class Proxy(Service):
     failsIn = ""
     error: Exception = ListenFailed("port 80: permission denied")
 
-    def __init__(self, reactor: Any, config: Any) -> None:
+    def __init__(self, reactor: Any, config: Any, again: Any) -> None:
         self.reactor = reactor
         self.config = config
+        self.again = again
         self.calls: list[str] = []
 
     def reload(self) -> None:
@@ -261,8 +327,8 @@ class ServiceTests(SynchronousTestCase):
 
     def test_holdsTheProxy(self) -> None:
         """
-        It is a service, named after us, of one proxy with the global reactor and the
-        configuration of the command line.
+        It is a service, named after us, of one proxy with the global reactor, the
+        configuration of the command line, and the way to read it again.
         """
         from twisted.internet import reactor
 
@@ -270,6 +336,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(self.service.name, "connectproxy")
         self.assertIs(self.proxy.reactor, reactor)
         self.assertIs(self.proxy.config, self.options.config)
+        self.assertEqual(self.proxy.again(), self.options.config)
 
     def test_startsAndStops(self) -> None:
         """
@@ -284,8 +351,8 @@ class ServiceTests(SynchronousTestCase):
 
     def test_hangUp(self) -> None:
         """
-        SIGHUP has certificates read anew, in the reactor's own time, and says so; nothing
-        is stopped.
+        SIGHUP has everything read anew that can be, in the reactor's own time, and says so
+        without a promise of more; nothing is stopped.
         """
         from twisted.internet import reactor
 
@@ -302,7 +369,9 @@ class ServiceTests(SynchronousTestCase):
             reload()
         self.assertEqual(self.proxy.calls, ["reload"])
         (said,) = map(formatEvent, events)
-        self.assertIn("SIGHUP: certificates are read anew", said)
+        self.assertIn("SIGHUP: the configuration is read anew", said)
+        for word in ("rules", "users", "lists", "keys", "certificates", "restart"):
+            self.assertIn(word, said)
 
     def test_failsWithoutATraceback(self) -> None:
         """

@@ -11,13 +11,12 @@ is asked of Twisted's plugins, and only when one is named, since that is slow.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple
 
-from connectproxy.config.forms import Form, Unfit, shown
+from connectproxy.config.forms import Form, Unfit, nearest, shown
 
 __all__ = ["BACKLOG", "Endpoint", "EndpointForm", "Listener", "parseEndpoint"]
 
@@ -207,11 +206,11 @@ def _bound(
     arguments = dict(zip(parameters, positional, strict=False))
     for name, value in named.items():
         if name not in parameters:
-            near = difflib.get_close_matches(name, parameters, 1)
+            near = nearest(name, parameters)
             raise Unfit(
                 (
                     f"{kind}: has no argument {shown(name)}",
-                    f"do you mean {near[0]}?" if near else f"it has {', '.join(parameters)}",
+                    f"do you mean {near}?" if near else f"it has {', '.join(parameters)}",
                 )
             )
         if name in arguments:

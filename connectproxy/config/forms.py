@@ -8,7 +8,7 @@ words what it accepts.  It knows no key, no file and no default.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from connectproxy.address import Networks
@@ -23,6 +23,7 @@ __all__ = [
     "PortList",
     "Seconds",
     "Unfit",
+    "nearest",
     "shown",
 ]
 
@@ -65,16 +66,47 @@ def shown(value: object) -> str:
     return f'"{text}"' if isinstance(value, str) else text
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """
+    The word that was probably meant; empty if none is like it.
+    """
+    import difflib  # noqa: PLC0415 - only mistakes need it, and start-up is to be quick
+
+    return next(iter(difflib.get_close_matches(word, known, 1)), "")
+
+
 class Form:
     """
     What the forms have in common.
 
     @ivar words: what is accepted, for the documentation and for hints.
     @ivar secret: no message may repeat the value.
+    @ivar running: relative names of files are relative to the directory that the proxy was
+        started in, wherever they stand.
     """
 
     words: str
     secret = False
+    running = False
+
+    def beside(self, said: Any, directory: str) -> Any:
+        """
+        Complete relative names of files in what has not been read yet; most forms have
+        none.
+
+        @param said: what the TOML parser made of it, of any form.
+        @param directory: what such names are relative to.
+        @return: the same, with the names completed.
+        """
+        return said
+
+    def reads(self, said: Any) -> tuple[str, ...]:
+        """
+        The names of files that are read along with a value; most forms read none.
+
+        @param said: as for L{beside}.
+        """
+        return ()
 
     def fromTexts(self, texts: Sequence[str]) -> Any:
         """

@@ -9,61 +9,35 @@ listener's kind in L{connectproxy.config.Listener.options}.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
+from connectproxy.config.access import GROUP, IDENTITY, LIMIT, RULE
 from connectproxy.config.endpoint import EndpointForm
 from connectproxy.config.forms import (
     AccessLog,
     Count,
     Flag,
-    Form,
     Name,
     NetworkList,
     PortList,
     Seconds,
 )
 from connectproxy.config.secret import UserPassword
+from connectproxy.config.setting import Setting
+from connectproxy.config.sizes import Size
+from connectproxy.config.store import Store
+from connectproxy.config.texts import Strings, Text
 from connectproxy.config.words import Choice, Choices, File, FileList
 
-__all__ = ["LISTEN", "SCHEMA", "Setting"]
+__all__ = ["LISTEN", "PROFILES", "SCHEMA"]
 
 LISTEN = "listen"
-"""The table that there may be several of."""
+"""The array of tables that say where to listen."""
 
-_WEEK = 7 * 24 * 3600
+_DAY = 24 * 3600
+_WEEK = 7 * _DAY
 _YEAR = 365 * 24 * 3600
-
-
-class Setting(NamedTuple):
-    """
-    One setting.
-
-    @ivar key: the name in the file, C{table.name}.
-    @ivar option: the long option without its dashes; empty where there is none.
-    @ivar default: the value where nobody says anything, as the file would write it.
-    @ivar form: reads values and says what is accepted.
-    @ivar metavar: what the documentation calls the option's argument; empty for a flag.
-    @ivar help: what it does: one phrase that begins in lower case, without a full stop.
-    @ivar repeatable: whether the option may be given several times.
-    """
-
-    key: str
-    option: str
-    default: Any
-    form: Form
-    metavar: str
-    help: str
-    repeatable: bool = False
-
-    @property
-    def table(self) -> str:
-        """The first part of the key."""
-        return self.key.partition(".")[0]
-
-    @property
-    def name(self) -> str:
-        """The second part of the key."""
-        return self.key.partition(".")[2]
 
 
 SCHEMA = (
@@ -71,6 +45,10 @@ SCHEMA = (
         "listen.endpoint", "listen", "127.0.0.1:8080", EndpointForm(), "ENDPOINT",
         "where to listen",
         repeatable=True,
+    ),
+    Setting(
+        "listen.name", "", "", Name("its endpoint"), "",
+        "what rules call the listener",
     ),
     Setting(
         "listen.protocols", "", ["http/1.1", "h2", "socks5", "socks4"],
@@ -106,6 +84,17 @@ SCHEMA = (
         repeatable=True,
     ),
     Setting(
+        "listen.authentication", "", "",
+        Choice("", "required", "optional", "off"), "",
+        'whether clients have to say who they are, may, or are not asked; "" is required as soon as anything'
+        " below auth can find it out, and off before",
+    ),
+    Setting(
+        "proxy.profile", "profile", "", Choice("", "sandbox"), "sandbox",
+        "a set of other defaults; sandbox: policy.default is deny, listen.authentication required, auth.token_keys"
+        " connectproxy-token.key, audit.file connectproxy-audit.jsonl, and policy.contact says whom to ask",
+    ),
+    Setting(
         "proxy.name", "", "connectproxy", Name(), "",
         "what the proxy calls itself in the Proxy-Status field of its answers",
     ),
@@ -119,8 +108,76 @@ SCHEMA = (
     ),
     Setting(
         "auth.basic", "auth", "", UserPassword(), "USER:PASSWORD|@FILE",
-        "the name and password that every client has to give, by HTTP Basic or SOCKS; without it nobody is asked",
+        "the name and password of one user, for HTTP Basic and SOCKS",
     ),
+    Setting(
+        "auth.users", "users", "", File(beside=True), "FILE",
+        "users and the hashes of their passwords, as connectproxy passwd and htpasswd write them: bcrypt, argon2 or scrypt",
+    ),
+    Setting(
+        "auth.digest_users", "", "", File(beside=True), "",
+        "users of HTTP Digest (RFC 7616): lines of user:realm:HA1, the hash in hexadecimal digits",
+    ),
+    Setting(
+        "auth.digest_md5", "", False, Flag(), "",
+        "offer Digest with MD5 too, for clients that know no SHA-256",
+    ),
+    Setting(
+        "auth.nonce_lifetime", "", 300, Seconds(1, _DAY), "",
+        "how long a nonce of Digest is good",
+    ),
+    Setting(
+        "auth.token_keys", "token-key", [], FileList(beside=True), "FILE",
+        "keys of the tokens that connectproxy token makes; a token that was signed with any of them is good",
+        repeatable=True,
+    ),
+    Setting(
+        "auth.revoked_tokens", "", "", File(beside=True), "",
+        "tokens that are not good any more, one a line: an id, or user:NAME before:TIME",
+    ),
+    Setting(
+        "auth.checkers", "checker", [],
+        Strings("strings such as file:/etc/proxy.passwd or unix, as other services of twistd take them by --auth"),
+        "CHECKER",
+        "checkers of Twisted's (twisted.cred.strcred) that know passwords",
+        repeatable=True,
+    ),
+    Setting(
+        "auth.require_tls", "", False, Flag(), "",
+        "refuse credentials that come in clear text",
+    ),
+    Setting(
+        "auth.cache", "", 60, Seconds(1, _DAY, "not at all"), "",
+        "how long a right password is believed without being hashed again",
+    ),
+    Setting(
+        "auth.guesses", "", 10, Count(1, 1_000_000, "any number"), "",
+        "how many wrong credentials may come from one address within a period, and five times as many for one user",
+    ),
+    Setting(
+        "auth.guesses_period", "", 60, Seconds(1, _DAY), "",
+        "that period",
+    ),
+    *IDENTITY,
+    *GROUP,
+    Setting(
+        "policy.default", "", "", Choice("", "allow", "deny"), "",
+        'what happens to what no rule decides; "" is allow, and has to be said as soon as there is a rule, a list'
+        " or a shadow",
+    ),
+    Setting(
+        "policy.contact", "", "", Text(), "",
+        "what a client that is denied is told to do about it, where the rule says nothing",
+    ),
+    Setting(
+        "policy.shadow", "", "", File(beside=True), "",
+        "a file with a second policy, which is asked as well and has no effect: events tell where it differs",
+    ),
+    Setting(
+        "policy.rejudge", "", False, Flag(), "",
+        "when the configuration is read anew, end the tunnels that it would not allow any more",
+    ),
+    *RULE,
     Setting(
         "allow.ports", "allow-ports", [443, 80], PortList(), "PORTS",
         "the ports that tunnels may lead to",
@@ -128,6 +185,11 @@ SCHEMA = (
     Setting(
         "allow.networks", "allow-network", [], NetworkList(), "CIDR",
         "networks that tunnels may lead to although their addresses are private or otherwise special",
+        repeatable=True,
+    ),
+    Setting(
+        "allow.list", "allow", [], FileList(beside=True), "FILE",
+        "names and networks that may be reached, one a line: what none of the rules decides, and before the default",
         repeatable=True,
     ),
     Setting(
@@ -153,6 +215,10 @@ SCHEMA = (
     Setting(
         "timeouts.keep_alive", "", 60, Seconds(0.1, _WEEK), "",
         "how long a client's connection is kept while it asks for nothing",
+    ),
+    Setting(
+        "timeouts.first_flight", "", 3, Seconds(0.1, 60), "",
+        "how long a tunnel waits for the client's first octets where a rule wants to know its TLS server name",
     ),
     Setting(
         "timeouts.idle", "idle-timeout", 3600, Seconds(0.1, _WEEK), "SECONDS",
@@ -183,12 +249,45 @@ SCHEMA = (
         "how many tunnels one user may have at once, or one address where nobody is asked",
     ),
     Setting(
+        "limits.ipv4_prefix", "", 24, Count(1, 32), "",
+        "the length of the prefix of what counts as one network of clients",
+    ),
+    Setting(
+        "limits.ipv6_prefix", "", 64, Count(1, 128), "",
+        "the same for IPv6",
+    ),
+    Setting(
+        "limits.store", "", "sqlite:connectproxy-quotas.sqlite3", Store(), "",
+        "where quotas are counted: in a file, in a Redis that several proxies share, or until the proxy stops",
+    ),
+    Setting(
+        "limits.when_away", "", "open", Choice("open", "closed"), "",
+        "whether tunnels that a quota holds for are opened while nothing counts it",
+    ),
+    Setting(
         "limits.streams", "", 256, Count(1, 10_000), "",
         "how many streams an HTTP/2 connection may have open at once",
     ),
     Setting(
         "limits.udp_associations", "", 1000, Count(1, 1_000_000), "",
         "how many UDP associations of SOCKS 5 there may be at once",
+    ),
+    *LIMIT,
+    Setting(
+        "audit.file", "audit", "", File(beside=True), "FILE",
+        "a file to add one JSON line to for each decision",
+    ),
+    Setting(
+        "audit.rotate", "", "100 MiB", Size(4096, "never"), "",
+        "the size at which that file is put aside, and another one begun",
+    ),
+    Setting(
+        "audit.keep", "", 10, Count(0, 10_000), "",
+        "how many of those put aside are kept",
+    ),
+    Setting(
+        "control.socket", "control", "", File(beside=True), "FILE",
+        "a UNIX socket for connectproxy reload and connectproxy status",
     ),
     Setting(
         "socks.udp", "", True, Flag(), "",
@@ -204,3 +303,18 @@ SCHEMA = (
     ),
 )  # fmt: skip
 """All settings, in the order of the documentation."""
+
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "sandbox": {
+        "policy.default": "deny",
+        "listen.authentication": "required",
+        "auth.token_keys": ["connectproxy-token.key"],
+        "audit.file": "connectproxy-audit.jsonl",
+        "policy.contact": "To request access, ask the operator of this proxy, and tell the destination and the rule:"
+        " a name is added to the allow-list (--allow), a port to --allow-ports, a private network to --allow-network.",
+    },
+}
+"""
+The defaults that a profile has in the place of the schema's, by key, as the file would
+write them.
+"""

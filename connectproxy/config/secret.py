@@ -7,6 +7,7 @@ any of it.
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from typing import Any
 
@@ -52,6 +53,21 @@ class UserPassword(Form):
 
     words = "user:password, or @ and the name of a file whose first line is that"
     secret = True
+    running = True
+
+    def beside(self, said: Any, directory: str) -> Any:
+        """
+        Complete the name of the file.
+        """
+        if isinstance(said, str) and len(said) > 1 and said[0] == "@":
+            return "@" + os.path.join(directory, said[1:])
+        return said
+
+    def reads(self, said: Any) -> tuple[str, ...]:
+        """
+        The name of the file.
+        """
+        return (said[1:],) if isinstance(said, str) and len(said) > 1 and said[0] == "@" else ()
 
     def fromTOML(self, value: Any) -> Secret:
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["disagreements", "isGuarded", "settled"]
+__all__ = ["disagreements", "settled"]
 
 
 def disagreements(endpoint: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -50,22 +50,17 @@ def disagreements(endpoint: str, options: Mapping[str, Any]) -> Iterator[tuple[s
         yield "require_tls", "there is no certificate to speak TLS with", "add tls_certificate"
 
 
-def settled(options: Mapping[str, Any]) -> dict[str, Any]:
+def settled(endpoint: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     The options as a listener uses them.
 
     A key's file is named for each certificate, be it the same one; and where clients must
-    have certificates they must speak TLS, or it would be enough not to.
+    have certificates they must speak TLS, or it would be enough not to.  Whether clients are
+    asked who they are stays open where it is not said: what is read anew may change it.
     """
     return {
         **options,
+        "name": options["name"] or endpoint,
         "tls_key": options["tls_key"] or options["tls_certificate"],
         "require_tls": options["require_tls"] or options["client_certificates"] == "required",
     }
-
-
-def isGuarded(options: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
-    """
-    Whether clients are asked who they are, so that other machines may be let near.
-    """
-    return bool(settings["auth.basic"]) or options["client_certificates"] == "required"

@@ -7,13 +7,13 @@ is found out by whoever opens it.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from connectproxy.config.forms import Form, Unfit, shown
+from connectproxy.config.forms import Form, Unfit, nearest, shown
 
-__all__ = ["Choice", "Choices", "File", "FileList"]
+__all__ = ["Choice", "Choices", "File", "FileList", "Protocols"]
 
 
 def _listed(words: Sequence[str], last: str) -> str:
@@ -41,8 +41,8 @@ class Choice(Form):
         Read a word as it stands.
         """
         if value not in self.choices:  # what is no string is in no tuple of strings
-            near = difflib.get_close_matches(value, self.choices, 1) if isinstance(value, str) else []
-            advice = f"do you mean {near[0]}?" if near else f"give {self.words}"
+            near = nearest(value, self.choices) if isinstance(value, str) else ""
+            advice = f"do you mean {near}?" if near else f"give {self.words}"
             raise Unfit((f"{shown(value)} is none of the words that can stand here", advice))
         return str(value)
 
@@ -53,11 +53,13 @@ class Choices(Form):
     form, each once, however they were written.
     """
 
-    def __init__(self, *choices: str) -> None:
+    def __init__(self, *choices: str, none: bool = False) -> None:
         """
         @param choices: all the words, two at least.
+        @param none: whether there may also be none of them.
         """
         self._choice = Choice(*choices)
+        self._none = none
         self.words = f"an array of some of {_listed(choices, 'and')}"
 
     def fromTOML(self, value: Any) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ class Choices(Form):
                 self._choice.fromTOML(item)
             except Unfit as unfit:
                 complaints += unfit.complaints
-        if not items:
+        if not items and not self._none:
             complaints.append(("nothing is left", f"give {self.words}"))
         if complaints:
             raise Unfit(*complaints)
@@ -83,7 +85,21 @@ class File(Form):
     The name of a file, as it stands; the empty string is no file.
     """
 
-    words = 'the name of a file, or "" for none'
+    def __init__(self, *, beside: bool = False, none: str = "none") -> None:
+        """
+        @param beside: whether a relative name is relative to the file that it stands in.
+        @param none: what the empty string is for.
+        """
+        self._beside = beside
+        self.words = f'the name of a file, or "" for {none}'
+
+    def beside(self, said: Any, directory: str) -> Any:
+        """
+        Complete a relative name.
+        """
+        if self._beside and isinstance(said, str) and said:
+            return os.path.join(directory, said)
+        return said
 
     def fromTOML(self, value: Any) -> str:
         """
@@ -100,6 +116,20 @@ class FileList(Form):
     """
 
     words = "the name of a file, or an array of several"
+
+    def __init__(self, *, beside: bool = False) -> None:
+        """
+        @param beside: whether relative names are relative to the file that they stand in.
+        """
+        self._file = File(beside=beside)
+
+    def beside(self, said: Any, directory: str) -> Any:
+        """
+        Complete relative names.
+        """
+        if isinstance(said, list | tuple):
+            return [self._file.beside(item, directory) for item in said]
+        return self._file.beside(said, directory)
 
     def fromTexts(self, texts: Sequence[str]) -> tuple[str, ...]:
         """
@@ -118,3 +148,19 @@ class FileList(Form):
                 *((f"{shown(item)} is not the name of a file", f"give {self.words}") for item in wrong)
             )
         return items
+
+
+class Protocols(Choices):
+    """
+    Some of the protocols of clients.  The value also has the older versions of each, which
+    events name apart.
+    """
+
+    _OLDER: ClassVar[Mapping[str, tuple[str, ...]]] = {"http/1.1": ("http/1.0",), "socks4": ("socks4a",)}
+
+    def fromTOML(self, value: Any) -> tuple[str, ...]:
+        """
+        Read an array of protocols, or a single one.
+        """
+        found = Choices.fromTOML(self, value)
+        return tuple(each for word in found for each in (word, *self._OLDER.get(word, ())))

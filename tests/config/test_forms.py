@@ -22,6 +22,7 @@ from connectproxy.config.forms import (
     PortList,
     Seconds,
     Unfit,
+    nearest,
     shown,
 )
 
@@ -379,3 +380,17 @@ class NetworkListTests(SynchronousTestCase):
         """
         for value in (10, True, {}, [10], [["10.0.0.0/8"]]):
             self.assertRaises(Unfit, NetworkList().fromTOML, value)
+
+
+class NearestTests(SynchronousTestCase):
+    """
+    L{nearest} knows what was meant.
+    """
+
+    def test_nearest(self) -> None:
+        """
+        The word that is most like it; none, where none is.
+        """
+        self.assertEqual(nearest("idel", ["head", "idle", "lifetime"]), "idle")
+        self.assertEqual(nearest("colour", ["head", "idle"]), "")
+        self.assertEqual(nearest("colour", []), "")

@@ -9,7 +9,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.config.forms import Flag
-from connectproxy.config.schema import LISTEN, SCHEMA
+from connectproxy.config.schema import LISTEN, PROFILES, SCHEMA
 
 
 class SchemaTests(SynchronousTestCase):
@@ -31,7 +31,7 @@ class SchemaTests(SynchronousTestCase):
         Keys are a table and a name in snake case; options are words with dashes.
         """
         for setting in SCHEMA:
-            self.assertRegex(setting.key, r"\A[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*\Z")
+            self.assertRegex(setting.key, r"\A[a-z]+(_[a-z]+)*\.[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
             self.assertEqual(f"{setting.table}.{setting.name}", setting.key)
             self.assertRegex(setting.option, r"\A([a-z]+(-[a-z]+)*)?\Z")
 
@@ -65,3 +65,16 @@ class SchemaTests(SynchronousTestCase):
         The one key that every listener has.
         """
         self.assertIn(f"{LISTEN}.endpoint", [setting.key for setting in SCHEMA])
+
+    def test_profiles(self) -> None:
+        """
+        The defaults of a profile are other ones, for keys that there are, and such as a
+        file could give; every profile can be named.
+        """
+        settings = {setting.key: setting for setting in SCHEMA}
+        for name, defaults in PROFILES.items():
+            self.assertEqual(settings["proxy.profile"].form.fromTOML(name), name)
+            for key, value in defaults.items():
+                settings[key].form.fromTOML(value)
+                self.assertNotEqual(value, settings[key].default)
+        self.assertEqual(settings["proxy.profile"].form.fromTOML(""), "")

@@ -187,3 +187,26 @@ class ConfigurationTests(SynchronousTestCase):
         error = self.assertRaises(ConfigurationError, load, None, {"auth": "hunter2"})
         self.assertTrue(str(error).startswith("--auth: the value is not"), str(error))
         self.assertNotIn("hunter2", str(error))
+
+
+class FileTests(SynchronousTestCase):
+    """
+    The file that a pair may stand in.
+    """
+
+    def test_beside(self) -> None:
+        """
+        A relative name is completed; what is no name stays.
+        """
+        form = UserPassword()
+        self.assertTrue(form.running)
+        for said, expected in (("@a", "@/run/a"), ("@/a", "@/a"), ("@", "@"), ("me:a", "me:a"), (5, 5)):
+            self.assertEqual(form.beside(said, "/run"), expected)
+        self.assertEqual(form.beside("@a", ""), "@a")
+
+    def test_reads(self) -> None:
+        """
+        Only a name is one of a file that is read.
+        """
+        for said, names in (("@a", ("a",)), ("@", ()), ("me:@a", ()), (5, ())):
+            self.assertEqual(UserPassword().reads(said), names)

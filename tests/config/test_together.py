@@ -32,6 +32,8 @@ class SettledTests(SynchronousTestCase):
         self.assertEqual(
             options(),
             {
+                "name": "tcp:8080:interface=127.0.0.1:backlog=1024",
+                "authentication": "",
                 "protocols": ("http/1.1", "h2", "socks5", "socks4"),
                 "tls_certificate": (),
                 "tls_key": (),
@@ -41,6 +43,20 @@ class SettledTests(SynchronousTestCase):
                 "proxy_protocol_from": Networks(),
             },
         )
+
+    def test_name(self) -> None:
+        """
+        A listener without a name is called by its endpoint.
+        """
+        self.assertEqual(options(name="inside")["name"], "inside")
+
+    def test_authentication(self) -> None:
+        """
+        Whether clients are asked stays as it was said: a reload may bring users.
+        """
+        self.assertEqual(options(authentication="optional")["authentication"], "optional")
+        (listener,) = configure(auth={"basic": "me:secret"}).listeners
+        self.assertEqual(listener.options["authentication"], "")
 
     def test_keys(self) -> None:
         """
@@ -127,7 +143,7 @@ class DisagreementTests(SynchronousTestCase):
             ({"require_tls": True}, "require_tls", "no certificate", "tls_certificate"),
         ):
             problem = self.problem(**keys)
-            self.assertTrue(problem.startswith(f"[[listen]] {key}: "), problem)
+            self.assertTrue(problem.startswith(f"[[listen]] 1 {key}: "), problem)
             for part in (words, advice):
                 self.assertIn(part, problem)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.config.forms import Form, Unfit
-from connectproxy.config.words import Choice, Choices, File, FileList
+from connectproxy.config.words import Choice, Choices, File, FileList, Protocols
 from tests.config.test_forms import TOML
 
 FORMS: tuple[Form, ...] = (Choice("red", "blue"), Choices("red", "blue", "green"), File(), FileList())
@@ -124,3 +124,43 @@ class FileTests(SynchronousTestCase):
             self.assertRaises(Unfit, FileList().fromTOML, value)
         unfit = self.assertRaises(Unfit, FileList().fromTOML, ["", "a", 1])
         self.assertEqual(len(unfit.complaints), 2)
+
+
+class FileNameTests(SynchronousTestCase):
+    """
+    Names of files are completed before they are read.
+    """
+
+    def test_beside(self) -> None:
+        """
+        Only where that is wanted, and only what is a relative name.
+        """
+        self.assertEqual(File().beside("a", "/etc"), "a")
+        self.assertEqual(FileList().beside(["a"], "/etc"), ["a"])
+        for said, expected in (("a", "/etc/a"), ("/a", "/a"), ("", ""), (5, 5), (None, None)):
+            self.assertEqual(File(beside=True).beside(said, "/etc"), expected)
+            self.assertEqual(FileList(beside=True).beside(said, "/etc"), expected)
+            self.assertEqual(FileList(beside=True).beside([said, "b"], "/etc"), [expected, "/etc/b"])
+        self.assertEqual(File(beside=True).beside("a", ""), "a")
+
+    def test_words(self) -> None:
+        """
+        What no name means can be said.
+        """
+        self.assertEqual(File(none="nobody").words, 'the name of a file, or "" for nobody')
+
+
+class ProtocolsTests(SynchronousTestCase):
+    """
+    Protocols, with their older versions.
+    """
+
+    def test_read(self) -> None:
+        """
+        Events name older versions apart; who lists a protocol means them, too.
+        """
+        form = Protocols("http/1.1", "h2", "socks4", none=True)
+        self.assertEqual(form.fromTOML(["socks4", "h2"]), ("h2", "socks4", "socks4a"))
+        self.assertEqual(form.fromTOML("http/1.1"), ("http/1.1", "http/1.0"))
+        self.assertEqual(form.fromTOML([]), ())
+        self.assertRaises(Unfit, form.fromTOML, "http/1.0")
