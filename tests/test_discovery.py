@@ -7,9 +7,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import twisted.plugins
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.discovery import kinds
+from connectproxy.discovery import kinds, plugins
 from connectproxy.interfaces import IListenerKind, IRuleKind, IUpstreamKind
 
 KIND = """
@@ -128,3 +129,34 @@ class ForeignTests(SynchronousTestCase):
         self.write(broken="1 / 0")
         with self.assertRaises(ZeroDivisionError):
             kinds(self.package, IUpstreamKind)
+
+
+class PluginTests(SynchronousTestCase):
+    """
+    Kinds of others.
+    """
+
+    def test_nothing(self) -> None:
+        """
+        Where nobody has installed any, there are none; ours are no plugins.
+        """
+        self.assertEqual(plugins(IRuleKind), {})
+
+    def test_found(self) -> None:
+        """
+        What provides the interface is found by its name, in the order of the names, and the
+        first of two with one name counts.
+        """
+        home = Path(self.mktemp()).absolute()
+        home.mkdir()
+        text = KIND.replace("implementer(I", "implementer(IPlugin, I").removesuffix("kind = Kind()\n")
+        text = "from twisted.plugin import IPlugin\n" + text
+        more = "zed = Kind()\nzed.kindName = 'a'\nagain = Kind()\n"
+        (home / "connectproxy_test_kinds.py").write_text(text.format("b") + "kind = Kind()\n" + more)
+        twisted.plugins.__path__.append(str(home))
+        self.addCleanup(twisted.plugins.__path__.remove, str(home))
+        self.addCleanup(sys.modules.pop, "twisted.plugins.connectproxy_test_kinds", None)
+        found = plugins(IUpstreamKind)
+        self.assertEqual(list(found), ["a", "b"])
+        self.assertEqual(type(found["a"]).__module__, "twisted.plugins.connectproxy_test_kinds")
+        self.assertEqual(plugins(IRuleKind), {})

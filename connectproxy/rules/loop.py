@@ -9,6 +9,7 @@ the descriptors run out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from zope.interface import implementer
@@ -47,6 +48,9 @@ class OwnAddresses:
         )
 
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
 @implementer(IRuleKind)
 class _Kind:
     """
@@ -56,10 +60,12 @@ class _Kind:
     kindName = "loop"
     order = 20
 
-    def build(self, settings: Mapping[str, Any], own: OwnPorts) -> IRule:
+    def build(self, settings: Mapping[str, Any], own: OwnPorts, options: Mapping[str, Any] = _NONE) -> IRule:
         """
         @see: L{IRuleKind.build}
         """
+        if options:
+            raise ValueError("the rule kind loop has no options; leave them out")
         return OwnAddresses(own)
 
 

@@ -9,6 +9,7 @@ are a list of what is allowed, and the list begins with 443 and 80.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from zope.interface import implementer
@@ -53,6 +54,9 @@ class AllowedPorts:
         return None
 
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
 @implementer(IRuleKind)
 class _Kind:
     """
@@ -62,10 +66,12 @@ class _Kind:
     kindName = "ports"
     order = 10
 
-    def build(self, settings: Mapping[str, Any], own: object) -> IRule:
+    def build(self, settings: Mapping[str, Any], own: object, options: Mapping[str, Any] = _NONE) -> IRule:
         """
         @see: L{IRuleKind.build}
         """
+        if options:
+            raise ValueError("the rule kind ports has no options; the ports stand in allow.ports")
         return AllowedPorts(settings["allow.ports"])
 
 

@@ -80,3 +80,10 @@ class OwnAddressesTests(SynchronousTestCase):
         from connectproxy.rules.private import kind as private
 
         self.assertLess(kind.order, private.order)
+
+    def test_noOptions(self) -> None:
+        """
+        A table can move it, and tell it nothing.
+        """
+        self.assertEqual(kind.build(configure(), OwnPorts(), {}).ruleName, "own-addresses")
+        self.assertRaises(ValueError, kind.build, configure(), OwnPorts(), {"x": 1})

@@ -114,3 +114,10 @@ class AllowedPortsTests(SynchronousTestCase):
         self.assertEqual(rule.ruleName, "allow-ports")
         self.assertEqual(str(kind.build(configure(allow={"ports": "any"}), object())), "any")
         self.assertEqual(kind.kindName, "ports")
+
+    def test_noOptions(self) -> None:
+        """
+        A table can move it, and tell it nothing.
+        """
+        self.assertEqual(kind.build(configure(), object(), {}).ruleName, "allow-ports")
+        self.assertRaises(ValueError, kind.build, configure(), object(), {"x": 1})

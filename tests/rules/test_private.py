@@ -145,3 +145,36 @@ class PrivateAddressesTests(SynchronousTestCase):
         rule = kind.build(configure(allow={"networks": ["10.0.0.0/8"]}), object())
         self.assertIsNone(rule.decideAddress(NAME, ip_address("10.0.0.1")))
         self.assertEqual(kind.kindName, "private")
+
+    def test_exemptOption(self) -> None:
+        """
+        A table that moves the rule can open networks besides those of the setting.
+        """
+        settings = configure(allow={"networks": ["10.0.0.0/8"]})
+        for said in (["127.0.0.1", "fd00::/8"], ("127.0.0.1", "fd00::/8"), "127.0.0.1, fd00::/8"):
+            rule = kind.build(settings, object(), {"exempt": said})
+            self.assertEqual(str(rule.exempt), "10.0.0.0/8, 127.0.0.1/32, fd00::/8")
+
+    def test_neverAsAWhole(self) -> None:
+        """
+        Nobody opens everything by one setting that looks like "any address", nor by halves.
+        """
+        for text in ("0.0.0.0/0", "::/0", "128.0.0.0/1, 0.0.0.0/1", "::/1, 8000::/1"):
+            with self.assertRaises(ValueError) as caught:
+                kind.build(configure(allow={"networks": [text]}), object())
+            self.assertIn("would open every private and special address", str(caught.exception))
+            with self.assertRaises(ValueError):
+                kind.build(configure(), object(), {"exempt": text})
+
+    def test_wrongOptions(self) -> None:
+        """
+        What the options should be is said where they are not.
+        """
+        for options, part in (
+            ({"exemt": []}, "has no option 'exemt'; there is exempt"),
+            ({"exempt": 10}, "exempt is no array of networks"),
+            ({"exempt": ["x"]}, "'x' is not a network"),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                kind.build(configure(), object(), options)
+            self.assertIn(part, str(caught.exception))
