@@ -1,7 +1,5 @@
 """
-Who may use the proxy.
-
-For now that is one user with one password, the same for every protocol.
+One user with one password, which the configuration has in clear.
 """
 
 from __future__ import annotations
@@ -9,20 +7,20 @@ from __future__ import annotations
 import hashlib
 import secrets
 from hmac import compare_digest
+from typing import Any
 
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
 from zope.interface import implementer
 
-from connectproxy.errors import Refusal
-from connectproxy.interfaces import IAuthenticator
-from connectproxy.wire.authorization import normalForm, parseBasic
+from connectproxy.wire.authorization import normalForm
 
-__all__ = ["OneUser"]
-
-_WRONG = Refusal("proxy_authentication_required", "the user or the password is wrong")
+__all__ = ["OnePair"]
 
 
-@implementer(IAuthenticator)
-class OneUser:
+@implementer(ICredentialsChecker)
+class OnePair:
     """
     Knows one user by a password.
 
@@ -31,6 +29,8 @@ class OneUser:
     whoever gets to see them.  A password chosen by the operator and kept in memory
     needs no slow hash: there is no file of hashes to steal.
     """
+
+    credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self, user: str, password: str) -> None:
         """
@@ -43,29 +43,25 @@ class OneUser:
         if not user or ":" in user or given[0] is None or given[1] is None:
             raise ValueError("a user has a name without a colon, and neither has control characters")
         self._key = secrets.token_bytes(32)
-        self._name = given[0].decode("utf-8")
+        self._user = given[0]
         self._expected = self._digest(given[0], given[1])
 
     def _digest(self, user: bytes, password: bytes) -> bytes:
         return hashlib.blake2b(b"%d:%b%b" % (len(user), user, password), key=self._key).digest()
 
-    def identify(self, fields: tuple[tuple[bytes, bytes], ...]) -> str | Refusal:
+    def knows(self, user: bytes) -> bool:
         """
-        See L{IAuthenticator.identify}.
+        Whether it is this user.
         """
-        found = parseBasic([value for name, value in fields if name == b"proxy-authorization"])
-        if isinstance(found, str):
-            return Refusal("proxy_authentication_required", found)
-        return self._judge(found.user, found.password)
+        return compare_digest(user, self._user)
 
-    def check(self, user: bytes, password: bytes) -> str | Refusal:
+    def requestAvatarId(self, credentials: Any) -> Any:
         """
-        See L{IAuthenticator.check}.
-        """
-        given = normalForm(user), normalForm(password)
-        if given[0] is None or given[1] is None:
-            return _WRONG
-        return self._judge(given[0], given[1])
+        Check a password, at once.
 
-    def _judge(self, user: bytes, password: bytes) -> str | Refusal:
-        return self._name if compare_digest(self._digest(user, password), self._expected) else _WRONG
+        @return: the name, in octets.
+        @raise UnauthorizedLogin: it is not the user, or not the password.
+        """
+        if not compare_digest(self._digest(credentials.username, credentials.password), self._expected):
+            raise UnauthorizedLogin
+        return self._user
