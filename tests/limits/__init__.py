@@ -1,0 +1,3 @@
+"""
+Tests for L{connectproxy.limits}, module by module.
+"""
