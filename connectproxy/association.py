@@ -14,14 +14,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from connectproxy.call import enter, settled, showAddress, showCertificate
+from connectproxy.decision import settle, terms
+from connectproxy.entry import Entry
 from connectproxy.errors import Refusal
+from connectproxy.events import describeClient, milliseconds, showAddress
 from connectproxy.interfaces import Action, Phase, TunnelRequest
 from connectproxy.interfaces.datagrams import IAssociation, IDatagramFlow, IInboundDatagrams
 
 if TYPE_CHECKING:
+    from connectproxy.policy import Policy
     from connectproxy.switchboard import Switchboard
 
 __all__ = ["Association"]
@@ -32,68 +36,53 @@ only counted, for a client can name thousands of them in a second."""
 
 
 @implementer(IAssociation)
-class Association:
+class Association(Entry):
     """
     One client's datagrams.
 
-    @ivar phase: how far it has come.
-    @ivar slot: the wheel's, for the idle time and the lifetime.
+    @ivar slot: the wheel's, for the answer, then for the idle time and the lifetime.
     """
 
-    __slots__ = (
-        "__weakref__", "_board", "_flow", "_inbound", "_reported", "_share", "_started", "phase", "request", "slot",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "_flow", "_reported")
 
     _log = Logger()
 
     def __init__(self, board: Switchboard, inbound: IInboundDatagrams) -> None:
-        self._board = board
-        self._inbound: Any = inbound
+        Entry.__init__(self, board, inbound)
         self._flow: IDatagramFlow | None = None
-        self._share: tuple[str, str | None] | None = None
         self._reported: set[str] = set()
-        self._started = board.clock.seconds()
-        self.request: TunnelRequest = inbound.request
-        self.phase = Phase.ARRIVED
-        self.slot = 0
 
     def begin(self) -> None:
         """
         Admit, authenticate and open.
         """
-        board, request = self._board, self.request
+        board = self._board
         limit = board.settings["limits.udp_associations"]
         if board.draining:
-            self._refuse(Refusal("proxy_draining", "the proxy is being stopped"))
+            self.refuse(Refusal("proxy_draining", "the proxy is being stopped"))
             return
         if len(board.associations) >= limit:
-            self._refuse(
+            self.refuse(
                 Refusal("connection_limit_reached", f"{limit} UDP associations are open, which is the limit")
             )
             return
         board.associations.add(self)
         try:
-            if board.authenticator is not None and request.user is None:
-                self.phase = Phase.AUTHENTICATING
-                user = board.authenticator.identify(request.fields)
-                if isinstance(user, Refusal):
-                    self._refuse(user)
-                    return
-                self.request = settled(request, user)
-            if board.admission.perClient:
-                share = enter(board.admission, self.request)
-                if isinstance(share, Refusal):
-                    self._refuse(share)
-                    return
-                self._share = share
-            self.phase = Phase.ANSWERING
-            self._flow = flow = board.datagrams.open(self.request, self._inbound, self)
-            self._inbound.whenLost(self._clientGone)
-            refusal = self._inbound.accept(flow)
+            self.enter()
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
-            self._log.failure("a UDP association of {client} failed", client=showAddress(request.client))
-            self._refuse(Refusal("proxy_internal_error", "the proxy failed; its log has more"))
-            return
+            self._broken(Failure())
+
+    def _entered(self) -> None:
+        """
+        Open, and answer.
+        """
+        board, shapers = self._board, self._pass.shapers if self._pass is not None else ()
+        if self.slot:
+            board.wheel.remove(self)
+        self.phase = Phase.ANSWERING
+        ways = terms(None, shapers, self._regime.config)
+        self._flow = flow = board.datagrams.open(self.request, self._inbound, self, ways)
+        refusal = self._inbound.accept(flow)
         if refusal is not None:
             if refusal.kind == "proxy_exhausted":
                 board.admission.exhausted()
@@ -101,7 +90,40 @@ class Association:
             return
         if self.phase is Phase.ANSWERING:
             self.phase = Phase.RELAYING
+            if self._pass is not None:
+                self._pass.watch(self)
             self._watch(board.clock.seconds())
+
+    @property
+    def bytesUp(self) -> int:
+        """Octets that have gone to destinations."""
+        return self._flow.bytesUp if self._flow is not None else 0
+
+    @property
+    def bytesDown(self) -> int:
+        """Octets that have come from them."""
+        return self._flow.bytesDown if self._flow is not None else 0
+
+    def _broken(self, failure: Failure) -> None:
+        """
+        See L{Entry._broken}.
+        """
+        self._log.failure("a UDP association of {client} failed", failure, client=showAddress(self.request.client))
+        if self._gone:
+            self._abandoned()
+        else:
+            self.refuse(Refusal("proxy_internal_error", "the proxy failed; its log has more"))
+
+    def _abandoned(self) -> None:
+        """
+        See L{Entry._abandoned}.
+        """
+        self._finish("abandoned", "client", "client_gone")
+
+    def judgeAgain(self, policy: Policy) -> None:
+        """
+        Nothing to do: each destination is judged again every few seconds.
+        """
 
     def _watch(self, now: float) -> None:
         """
@@ -115,11 +137,11 @@ class Association:
         """
         @return: the seconds until the first deadline, not positive if it is past.
         """
-        settings, flow = self._board.settings, self._flow
+        settings, flow = self._regime.config, self._flow
         idle, lifetime = settings["timeouts.idle"], settings["timeouts.lifetime"]
         due = flow.active + idle - now if idle and flow is not None else None
         if lifetime:
-            left = self._started + lifetime - now
+            left = self._began + lifetime - now
             due = left if due is None else min(due, left)
         return due
 
@@ -129,11 +151,13 @@ class Association:
 
         @see: L{connectproxy.wheel.Timed.expired}
         """
+        if self._waiting is not None:
+            return Entry.expired(self, now)
         due = self._due(now)
         if due is None or due > 0:
             return due
-        lifetime = self._board.settings["timeouts.lifetime"]
-        over = lifetime and now - self._started >= lifetime
+        lifetime = self._regime.config["timeouts.lifetime"]
+        over = lifetime and now - self._began >= lifetime
         self.abort("lifetime_exceeded" if over else "idle_timeout")
         return None
 
@@ -144,7 +168,10 @@ class Association:
         @param kind: as for L{connectproxy.interfaces.ITunnel.abort}.
         """
         inbound = self._inbound
-        if inbound is not None:
+        if self._waiting is not None:
+            self._instead = Refusal("proxy_draining", "the proxy is being stopped")
+            self._waiting.cancel()
+        elif inbound is not None:
             self._finish("tunnel", "proxy", kind)
             inbound.close()
 
@@ -154,20 +181,24 @@ class Association:
         """
         self.abort("aborted")
 
-    def _clientGone(self) -> None:
+    def clientGone(self) -> None:
         """
         The client's connection is closed.
         """
-        self._finish("tunnel", "client", "eof")
+        if self._waiting is not None:
+            Entry.clientGone(self)
+        elif self.phase is not Phase.DONE:
+            self._finish("tunnel", "client", "eof")
 
     def decide(self, request: TunnelRequest) -> Refusal | None:
         """
         See L{IAssociation.decide}.
         """
-        board = self._board
-        verdict = board.policy.decideRequest(request)
+        board, regime = self._board, self._board.regime
+        verdict = regime.policy.decideRequest(request)
         if verdict.action is Action.DENY:
             return verdict.refusal()
+        settle(board, regime, request, verdict, None, (None, None))
         way = verdict.upstream or board.defaultUpstream
         if way != board.datagrams.upstreamName:
             detail = f"{request.destination} is reached by way of {way}, which carries no datagrams"
@@ -179,6 +210,8 @@ class Association:
         See L{IAssociation.refused}: one event for each destination, and no more than
         L{REFUSALS} in all.
         """
+        if refusal.rule:
+            settle(self._board, self._board.regime, request, None, refusal, (None, None))
         target, reported = str(request.destination), self._reported
         if target in reported or len(reported) >= REFUSALS:
             return
@@ -198,11 +231,12 @@ class Association:
             }
         )
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """
         Answer that no datagrams will be relayed.
         """
         inbound = self._inbound
+        settle(self._board, self._regime, self.request, None, refusal, (None, None))
         self._finish("refusal", "proxy", "refused", refusal)
         inbound.refuse(refusal)
 
@@ -216,13 +250,9 @@ class Association:
         self.phase = Phase.DONE
         self._inbound = None
         board.associations.discard(self)
-        board.wheel.remove(self)
-        if self._share is not None:
-            board.admission.leave(self._share)
-            self._share = None
+        self.leave(self.bytesUp, self.bytesDown)
         known: dict[str, Any] = {
             "event": event,
-            "method": self.request.method,
             "status": 200,
             "ended_by": endedBy,
             "phase": phase.value,
@@ -232,6 +262,8 @@ class Association:
             flow.close()
         if refusal is not None:
             known |= {"reason": refusal.detail, "status": refusal.row.status, "error": refusal.kind}
+        elif flow is None:
+            known |= {"status": None}
         else:
             dropped = ", ".join(f"{count} {why}" for why, count in flow.dropped.items())
             known |= {
@@ -242,7 +274,7 @@ class Association:
                 "reason": f"datagrams were dropped: {dropped}" if dropped else None,
                 "bytes_up": flow.bytesUp,
                 "bytes_down": flow.bytesDown,
-                "relay_ms": int((board.clock.seconds() - self._started) * 1e6) / 1e3,
+                "relay_ms": milliseconds(board.clock.seconds() - self._began),
             }
         self._write(known)
 
@@ -251,18 +283,12 @@ class Association:
         Write an event, with what all of them say of the client.
         """
         board, request = self._board, self.request
-        arrival, now = request.arrival, board.clock.seconds()
-        common: dict[str, Any] = {
+        now = board.clock.seconds()
+        common = describeClient(request) | {
             "timestamp": board.ledger.stamp(now - request.arrived),
-            "listener": request.listener,
-            "client": showAddress(request.client),
-            "sender": showAddress(arrival.sender) if arrival and arrival.sender else None,
-            "user": request.user,
-            "tls": arrival.tls if arrival else None,
-            "certificate": showCertificate(arrival),
-            "protocol": request.protocol,
-            "head_ms": int((self._started - request.arrived) * 1e6) / 1e3,
-            "total_ms": int((now - request.arrived) * 1e6) / 1e3,
+            "config": self._regime.id,
+            "head_ms": milliseconds(self._began - request.arrived),
+            "total_ms": milliseconds(now - request.arrived),
         }
         try:
             board.ledger.write(common | known)

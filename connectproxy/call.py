@@ -9,131 +9,74 @@ phase: cancel what is outstanding, record, done.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from connectproxy.decision import UNDECIDED, settle, terms
+from connectproxy.entry import Entry
 from connectproxy.errors import Refusal, Refused
+from connectproxy.events import describeClient, headerField, milliseconds
 from connectproxy.interfaces import (
     Action,
-    Arrival,
     Attempt,
     Established,
     IInbound,
+    IPAddress,
     ITunnel,
     Outcome,
     Phase,
-    TunnelRequest,
+    Terms,
     Verdict,
 )
-from connectproxy.leg import Leg, adopt
+from connectproxy.inspection import Inspection, discard
+from connectproxy.leg import Leg
 
 if TYPE_CHECKING:
-    from connectproxy.limits import Admission
+    from connectproxy.policy import Policy
     from connectproxy.switchboard import Switchboard
 
-__all__ = ["Call", "enter", "settled", "showAddress", "showCertificate"]
-
-FIELD_LIMIT = 128
-"""Characters of a header field that an event keeps."""
+__all__ = ["Call", "addressOf"]
 
 
-def showAddress(address: IAddress) -> str:
+@lru_cache(1024)
+def addressOf(shown: str) -> IPAddress | None:
     """
-    An address in one string, as events have it.
+    The address in C{host:port}, if it is one of IP.
     """
-    if isinstance(address, UNIXAddress):
-        return "unix"
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        return "unknown"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def showCertificate(arrival: Arrival | None) -> str | None:
-    """
-    Whose certificate a client has shown, as events have it: its subject, or what tells
-    it from all others where it has none.
-    """
-    if arrival is None or arrival.certificate is None:
+    try:
+        return ip_address(shown.rpartition(":")[0].strip("[]"))
+    except ValueError:
         return None
-    return arrival.certificate.subject or f"sha256:{arrival.certificate.fingerprint}"
 
 
-def _field(fields: tuple[tuple[bytes, bytes], ...], name: bytes) -> str | None:
-    """
-    The first header field of that name, as text.
-    """
-    for each, value in fields:
-        if each == name:
-            return value[:FIELD_LIMIT].decode("latin-1")
-    return None
-
-
-def settled(request: TunnelRequest, user: str) -> TunnelRequest:
-    """
-    A request whose user is known, without what has proved it.
-    """
-    fields = tuple(each for each in request.fields if each[0] != b"proxy-authorization")
-    return request._replace(user=user, fields=fields)
-
-
-def enter(admission: Admission, request: TunnelRequest) -> tuple[str, str | None] | Refusal:
-    """
-    Count a request as one of its client's: of the user's, or of the address's where
-    nobody is asked.
-
-    @return: what L{Admission.leave} is given when it is over; or why it is one too many.
-    """
-    user = request.user
-    share = ("user", user) if user is not None else ("host", getattr(request.client, "host", None))
-    if admission.enter(share):
-        return share
-    detail = f"the client has {admission.perClient} tunnels open, which is the limit for one"
-    return Refusal("client_limit_reached", detail)
-
-
-_NO_ARRIVAL = Arrival(UNIXAddress(None), "", 0.0)
-"""For requests of whose connection nothing is known."""
-
-
-class Call:
+class Call(Entry):
     """
     One request, from its arrival to its event.
-
-    @ivar slot: the wheel's, for the deadline of everything before the answer.
     """
 
     __slots__ = (
-        "_address", "_began", "_board", "_connecting", "_dialled", "_gone", "_inbound", "_instead", "_relay",
-        "_resolved", "_share", "_tried", "_tunnel", "_upstream", "_verdict", "phase", "request", "slot",
+        "_address", "_decision", "_dialled", "_relay", "_resolved", "_serverName", "_settled", "_tried",
+        "_tunnel", "_upstream", "_verdict",
     )  # fmt: skip
 
     _log = Logger()
 
     def __init__(self, board: Switchboard, inbound: IInbound) -> None:
-        self._board = board
-        self._inbound: Any = inbound
-        self.request = inbound.request
-        self.phase = Phase.ARRIVED
-        self.slot = 0
-        self._began = board.clock.seconds()
+        Entry.__init__(self, board, inbound)
         self._resolved = self._dialled = 0.0
-        self._share: tuple[str, str | None] | None = None
-        self._gone = False
-        self._instead: Refusal | None = None
         self._relay: str | None = None
         self._upstream: str | None = None
         self._verdict: Verdict | None = None
-        self._connecting: Deferred[Established] | None = None
+        self._settled = False
+        self._decision = UNDECIDED
+        self._serverName: str | None = None
         self._address: str | None = None
         self._tried: tuple[Attempt, ...] = ()
-        self._tunnel: ITunnel | None = None
+        self._tunnel: ITunnel | Inspection | None = None
 
     def begin(self) -> None:
         """
@@ -149,59 +92,39 @@ class Call:
             return
         board.admit(self)
         try:
-            if board.authenticator is not None and self.request.user is None:
-                self.phase = Phase.AUTHENTICATING
-                user = board.authenticator.identify(self.request.fields)
-                if isinstance(user, Refusal):
-                    self.refuse(user)
-                    return
-                self.request = self._inbound.request = settled(self.request, user)
-            if board.admission.perClient:
-                share = enter(board.admission, self.request)
-                if isinstance(share, Refusal):
-                    self.refuse(share)
-                    return
-                self._share = share
-            self.phase = Phase.DECIDING
-            self._verdict = verdict = board.policy.decideRequest(self.request)
-            if verdict.action is Action.DENY:
-                self.refuse(verdict.refusal())
-                return
-            self._upstream = verdict.upstream or board.defaultUpstream
-            self._inbound.whenLost(self.clientGone)
-            self.phase = Phase.DIALLING
-            self._dial()
+            self.enter()
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._broken(Failure())
+
+    def _entered(self) -> None:
+        """
+        Decide, and dial.
+        """
+        self.phase = Phase.DECIDING
+        self._verdict = verdict = self._regime.policy.decideRequest(self.request)
+        if verdict.action is Action.DENY:
+            self.refuse(verdict.refusal())
+            return
+        self._upstream = verdict.upstream or self._board.defaultUpstream
+        self.phase = Phase.DIALLING
+        self._dial()
 
     def _dial(self) -> None:
         """
         Have a connection made.
         """
-        board = self._board
+        board, verdict = self._board, self._verdict
         upstream: Any = self._upstream  # which has been settled by now
         connecting = board.upstreams[upstream].connect(self.request, board.legs)
-        board.wheel.add(self, board.connectTimeout)
-        self._connecting = connecting
+        seconds = self._regime.config["timeouts.connect"]
+        if verdict is not None and verdict.bounds is not None and verdict.bounds.connect is not None:
+            seconds = verdict.bounds.connect
+        if self.slot:  # there is one deadline for everything before the answer
+            board.wheel.remove(self)
+            seconds -= board.clock.seconds() - self._began
+        board.wheel.add(self, max(0.0, seconds))
+        self._waiting = connecting
         connecting.addCallbacks(self._connected, self._failed)
-
-    def expired(self, now: float) -> float | None:
-        """
-        There is no answer yet, and the time is up.
-
-        @see: L{connectproxy.wheel.Timed.expired}
-        """
-        if self._connecting is not None:
-            self._connecting.cancel()
-        return None
-
-    def clientGone(self) -> None:
-        """
-        The client has closed before it had its answer.
-        """
-        self._gone = True
-        if self._connecting is not None:
-            self._connecting.cancel()
 
     def abort(self, kind: str) -> None:
         """
@@ -209,9 +132,23 @@ class Call:
         """
         if self._tunnel is not None:
             self._tunnel.abort(kind)
-        elif self._connecting is not None:
+        elif self._waiting is not None:
             self._instead = Refusal("proxy_draining", "the proxy is being stopped")
-            self._connecting.cancel()
+            self._waiting.cancel()
+
+    def judgeAgain(self, policy: Policy) -> None:
+        """
+        End it if a policy denies what is up: one that has come into force since.
+        """
+        if self._tunnel is None:
+            return
+        address = addressOf(self._address or "")
+        if address is None:
+            verdict = policy.decideRequest(self.request)
+        else:
+            verdict = policy.judge(self.request, address, self._serverName)
+        if verdict.action is Action.DENY:
+            self._tunnel.abort("policy_changed")
 
     def _connected(self, established: Established) -> None:
         """
@@ -219,29 +156,108 @@ class Call:
         """
         board = self._board
         board.wheel.remove(self)
-        self._connecting = None
+        self._waiting = None
         origin, self._address, self._tried, self._resolved = established
         self._dialled = board.clock.seconds()
-        self.phase = Phase.ANSWERING
         leg: Leg | None = None
         try:
+            if self._denied(origin):
+                return
+            self.phase = Phase.ANSWERING
             leg = self._inbound.accept(established)
             # It is not needed while the tunnel is up, and there may be thousands.
             self._inbound = None
-            relay = board.relayFor(leg, origin)
-            self.phase = Phase.RELAYING
-            self._relay = relay.relayName
-            self._tunnel = tunnel = relay.join(leg, origin)
-            tunnel.finished.addCallback(self._ended)
+            if self._regime.policy.wantsServerName(self.request):
+                self._tunnel = inspection = Inspection(board, self._regime.config, leg, origin, self)
+                inspection.begin()
+            else:
+                self._join(leg, origin)
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._broken(Failure(), leg, origin)
+
+    def _denied(self, origin: Leg) -> bool:
+        """
+        Know what the policy says of the address that has been reached.
+
+        @return: the request has been refused.
+        """
+        verdict = self._verdict
+        if verdict is not None and verdict.provisional:
+            # An address that is not ours to see is None: what depends on it is not allowed then.
+            self._verdict = verdict = self._regime.policy.judge(self.request, addressOf(self._address or ""))
+            if verdict.action is Action.DENY:
+                origin.transport.abortConnection()  # type: ignore[union-attr]
+                self.refuse(verdict.refusal())
+                return True
+        return False
+
+    def named(self, inspection: Inspection, name: str) -> None:
+        """
+        The client's first flight has been seen, or there won't be one.
+
+        @param name: the server name in it; empty where there is none.
+        """
+        self._serverName = name
+        leg, origin = inspection.leg, inspection.origin
+        try:
+            address = addressOf(self._address or "")
+            self._verdict = verdict = self._regime.policy.decideServerName(self.request, address, name)
+            if verdict.action is Action.DENY:
+                inspection.drop(alert=True)
+                outcome = Outcome("proxy", self.phase, "refused", 0, 0, 0.0)
+                self._finish("refusal", outcome, verdict.refusal())
+            else:
+                self._join(leg, origin)
+        except Exception:  # noqa: BLE001 - as above
+            self._broken(Failure(), leg, origin)
+
+    def unreadable(self) -> None:
+        """
+        There may be a server name, and nobody can tell which: no rule can be held to it.
+        """
+        detail = "the TLS ClientHello is malformed, or not whole in time, and a rule has to know its server name"
+        outcome = Outcome("proxy", self.phase, "refused", 0, 0, 0.0)
+        self._finish("refusal", outcome, Refusal("http_request_denied", detail, "server-name"))
+
+    def unnamed(self, endedBy: str, kind: str) -> None:
+        """
+        It has ended before its first flight had been seen.
+        """
+        self._finish("tunnel", Outcome(endedBy, self.phase, kind, 0, 0, 0.0))
+
+    def _join(self, leg: Leg, origin: Leg) -> None:
+        """
+        Let a relay have them.
+        """
+        relay = self._board.relayFor(leg, origin)
+        self._settle()
+        self.phase = Phase.RELAYING
+        self._relay = relay.relayName
+        self._carried(relay.join(leg, origin, self._terms()))
+
+    def _carried(self, tunnel: ITunnel) -> None:
+        """
+        Octets are moving.
+        """
+        self._tunnel = tunnel
+        if self._pass is not None:
+            self._pass.watch(tunnel)
+        tunnel.finished.addCallback(self._ended)
+
+    def _terms(self) -> Terms | None:
+        """
+        What it is carried by, where that is not what all are.
+        """
+        bounds = self._verdict.bounds if self._verdict is not None else None
+        shapers = self._pass.shapers if self._pass is not None else ()
+        return terms(bounds, shapers, self._regime.config)
 
     def _failed(self, failure: Failure) -> None:
         """
         There is no connection: say so, if anybody is still there to hear it.
         """
         self._board.wheel.remove(self)
-        self._connecting = None
+        self._waiting = None
         if not failure.check(Refused):
             self._broken(failure)
             return
@@ -251,10 +267,14 @@ class Call:
             self._dialled = self._board.clock.seconds()
         if refused.refusal.kind == "proxy_exhausted":
             self._board.admission.exhausted()
-        if self._gone:
-            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0, None))
-        else:
-            self.refuse(self._instead or refused.refusal)
+        if not self._over():
+            self.refuse(refused.refusal)
+
+    def _abandoned(self) -> None:
+        """
+        See L{Entry._abandoned}.
+        """
+        self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0, None))
 
     def _broken(self, failure: Failure, leg: Leg | None = None, origin: Leg | None = None) -> None:
         """
@@ -266,13 +286,11 @@ class Call:
         self._log.failure("a request for {target} failed", failure, target=str(self.request.destination))
         for each in (leg, origin):
             if each is not None:
-                # Whatever had begun to take the transport over hears no more of it.
-                adopt(each.transport, _Remains(self._board if each is leg else None))
-                each.transport.abortConnection()  # type: ignore[union-attr]
+                discard(self._board, each, told=each is leg)
         if leg is not None:
             self._finish("tunnel", Outcome("proxy", self.phase, "aborted", 0, 0, 0.0))
         elif self._gone:
-            self._finish("abandoned", Outcome("client", self.phase, "client_gone", 0, 0, 0.0, None))
+            self._abandoned()
         else:
             self.refuse(Refusal("proxy_internal_error", "the proxy failed; its log has more"))
 
@@ -294,56 +312,56 @@ class Call:
         self._finish("tunnel", outcome)
         self._board.connectionClosed()
 
+    def _settle(self, refusal: Refusal | None = None) -> None:
+        """
+        What is decided on the request is final: count it, and have it audited, once.
+        """
+        board, verdict = self._board, self._verdict
+        if self._settled:
+            return
+        self._settled = True
+        shown = self._address or (f"{self._tried[0].address}:" if self._tried else "")
+        known = addressOf(shown), self._serverName
+        self._decision = settle(board, self._regime, self.request, verdict, refusal, known)
+
     def _finish(self, event: str, outcome: Outcome, refusal: Refusal | None = None) -> None:
         """
         Write the event and forget the call.
         """
-        board, request, verdict = self._board, self.request, self._verdict
+        board, request = self._board, self.request
         began, resolved, dialled = self._began, self._resolved, self._dialled
         now = board.clock.seconds()
+        self._settle(refusal)
         self.phase = Phase.DONE
         self._inbound = self._tunnel = None
         board.release(self)
-        if self._share is not None:
-            board.admission.leave(self._share)
-            self._share = None
-        decision = rule = reason = error = None
-        status = outcome.status
-        if verdict is not None:
-            decision, rule, reason = verdict.action.value, verdict.rule, verdict.reason
-        if refusal is not None:
-            if refusal.rule:
-                decision, rule = "deny", refusal.rule
-            reason, error = refusal.detail, refusal.kind
-        arrival = request.arrival or _NO_ARRIVAL
+        self.leave(outcome.bytesUp, outcome.bytesDown)
         arrived = request.arrived
-        target, host = str(request.destination), _field(request.fields, b"host")
+        target, host = str(request.destination), headerField(request.fields, b"host")
         if host is not None and host.lower() in (target, request.destination.uriHost):
             host = None
-        known = {
+        decision = self._decision
+        known = describeClient(request)
+        known |= {
             "timestamp": board.ledger.stamp(now - arrived),
             "event": event,
-            "listener": request.listener,
-            "client": showAddress(request.client),
-            "sender": showAddress(arrival.sender) if arrival.sender else None,
-            "user": request.user,
-            "tls": arrival.tls,
-            "certificate": showCertificate(arrival),
-            "protocol": request.protocol,
-            "method": request.method,
+            "config": self._regime.id,
             "target": target,
             "host": host,
-            "user_agent": _field(request.fields, b"user-agent"),
-            "alpn": _field(request.fields, b"alpn"),
-            "decision": decision,
-            "rule": rule,
-            "reason": reason,
-            "status": status,
-            "error": error,
+            "user_agent": headerField(request.fields, b"user-agent"),
+            "alpn": headerField(request.fields, b"alpn"),
+            "server_name": self._serverName or None,
+            "decision": decision.action,
+            "rule": decision.rule,
+            "reason": refusal.detail if refusal is not None else decision.reason,
+            "report": decision.report,
+            "shadow": decision.shadow,
+            "status": outcome.status,
+            "error": refusal.kind if refusal is not None else None,
             "upstream": self._upstream,
             "address": self._address,
             "tried": [
-                {"address": each.address, "result": each.result, "ms": int(each.seconds * 1e6) / 1e3}
+                {"address": each.address, "result": each.result, "ms": milliseconds(each.seconds)}
                 for each in self._tried
             ],
             "relay": self._relay,
@@ -352,34 +370,13 @@ class Call:
             "ended_by": outcome.endedBy,
             "phase": outcome.phase.value,
             "end": outcome.kind,
-            "head_ms": int((began - arrived) * 1e6) / 1e3,
-            "resolve_ms": int((resolved - began) * 1e6) / 1e3 if resolved else None,
-            "connect_ms": int((dialled - (resolved or began)) * 1e6) / 1e3 if dialled else None,
-            "relay_ms": int(outcome.seconds * 1e6) / 1e3 if self._relay else None,
-            "total_ms": int((now - arrived) * 1e6) / 1e3,
+            "head_ms": milliseconds(began - arrived),
+            "resolve_ms": milliseconds(resolved - began) if resolved else None,
+            "connect_ms": milliseconds(dialled - (resolved or began)) if dialled else None,
+            "relay_ms": milliseconds(outcome.seconds) if self._relay else None,
+            "total_ms": milliseconds(now - arrived),
         }
         try:
             board.ledger.write(known)
         except Exception:  # noqa: BLE001 - it is over all the same, and somebody may wait to be told
             self._log.failure("an event was lost")
-
-
-class _Remains(Protocol):
-    """
-    What a transport delivers to when joining it has failed: its last word is that
-    it is closed.
-    """
-
-    def __init__(self, board: Switchboard | None) -> None:
-        """
-        @param board: is told that the client's connection is closed; L{None} for
-            the other one.
-        """
-        self._board = board
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        See L{ISwitchboard.connectionClosed}.
-        """
-        if self._board is not None:
-            self._board.connectionClosed()

@@ -9,28 +9,15 @@ turns out closed goes out once more on a new one (RFC 9112 section 9.3.1).
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any
 
 from twisted.python.failure import Failure
 
-from connectproxy.call import Call
+from connectproxy.call import Call, addressOf
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import STALE, Established, IPAddress, Outcome, Phase
+from connectproxy.interfaces import STALE, Established, Outcome, Phase
 
 __all__ = ["ExchangeCall"]
-
-
-@lru_cache(1024)
-def _addressOf(shown: str) -> IPAddress | None:
-    """
-    The address in C{host:port}, if it is one of IP.
-    """
-    try:
-        return ip_address(shown.rpartition(":")[0].strip("[]"))
-    except ValueError:
-        return None
 
 
 class ExchangeCall(Call):
@@ -45,8 +32,8 @@ class ExchangeCall(Call):
         Take a connection that is open, if that is allowed; otherwise have one made.
         """
         while established := self._inbound.idle(self._upstream):
-            address = _addressOf(established.address)
-            if address is None or self._board.policy.decideAddress(self.request, address) is None:
+            address = addressOf(established.address)
+            if address is None or self._regime.policy.decideAddress(self.request, address) is None:
                 self._connected(established)
                 return
             # It is as any other destination from here on: refused, or dialled elsewhere.
@@ -60,14 +47,17 @@ class ExchangeCall(Call):
         board = self._board
         board.wheel.remove(self)
         origin, self._address, tried, resolved = established
-        if self._connecting is not None:  # what an idle one has cost was another request's
-            self._connecting = None
+        if self._waiting is not None:  # what an idle one has cost was another request's
+            self._waiting = None
             self._tried, self._resolved, self._dialled = tried, resolved, board.clock.seconds()
-        self.phase = Phase.RELAYING
         try:
-            self._tunnel = carriage = self._inbound.accept(established)
+            if self._denied(origin):
+                return
+            self._settle()
+            self.phase = Phase.RELAYING
+            carriage = self._inbound.accept(established, self._terms())
             self._relay = carriage.relayName
-            carriage.finished.addCallback(self._ended)
+            self._carried(carriage)
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._broken(Failure(), origin=origin)
 

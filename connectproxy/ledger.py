@@ -13,18 +13,19 @@ escaped before, and JSON escapes the rest.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from itertools import count
 from json import dumps
 from json.encoder import encode_basestring_ascii as quote
 from time import gmtime, strftime, time
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.logger import Logger, LogLevel
 
-__all__ = ["FIELDS", "AccessFile", "Ledger"]
+from connectproxy.accessfile import Sink
+
+__all__ = ["FIELDS", "Ledger"]
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
@@ -38,6 +39,9 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "client": "the client's address and port",
         "sender": "the address of the load balancer whose PROXY header named the client; null without one",
         "user": "who asked, as authenticated; null where nobody is asked, or it did not come to that",
+        "groups": "the groups that the user is in",
+        "means": "what the user has shown who it is by: `basic`, `digest`, `token`, `password` (of SOCKS), `certificate`,"
+        " `proxy_header` or `network`",
         "tls": "the version of TLS between client and proxy; null in clear",
         "certificate": "the subject of the client's certificate, or the SHA-256 of all of it where it has none; null"
         " without a certificate",
@@ -51,9 +55,13 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "user_agent": "the request's User-Agent field, cut at 128 characters; null without one, and for what"
         " was no valid request",
         "alpn": "the request's ALPN field (RFC 7639), a hint and not a proof; null without one",
+        "server_name": "the server name of the client's TLS, where a rule has wanted to know it; null otherwise, and where"
+        " there was none",
         "decision": "`allow`, `deny`, or null if it did not come to one",
         "rule": "the name of the rule that decided; null if it did not come to that",
         "reason": "why it was decided so, or what went wrong, in words",
+        "report": "the rules that would have denied it and only report, each with its reason; null if there was none",
+        "shadow": "what the shadow policy would have done otherwise: `allow` or `deny`, the rule and its reason; null if the same",
         "status": "the status code that the client was answered; null if it got no answer",
         "error": "the kind of refusal, as in the documentation of refusals; null for a tunnel, and for a request that was"
         " answered in whole",
@@ -68,7 +76,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "ended_by": "`client`, `origin` or `proxy`",
         "phase": "how far it had come: `arrived`, `authenticating`, `deciding`, `dialling`, `answering`, `relaying` or `draining`",
         "end": "how it ended: `eof`, `reset`, `idle_timeout`, `half_open_timeout`, `lifetime_exceeded`,"
-        " `drain_timeout`, `aborted`; `complete` for a request that was forwarded; `truncated` for a response cut short, and for a TLS client that closed its tunnel without a close_notify; `refused`;"
+        " `quota_exceeded`, `policy_changed`, `drain_timeout`, `aborted`; `complete` for a request that was forwarded; `truncated` for a response cut short, and for a TLS client that closed its tunnel without a close_notify; `refused`;"
         " `client_gone`",
         "head_ms": "from the connection to the whole request, milliseconds",
         "resolve_ms": "from there to the first addresses; null if there was nothing to look up or nothing was found",
@@ -79,7 +87,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
 )
 """Every field of an event, in order, and what it means."""
 
-_EMPTY: dict[str, Any] = dict.fromkeys(FIELDS) | {"tried": (), "bytes_up": 0, "bytes_down": 0}
+_EMPTY: dict[str, Any] = dict.fromkeys(FIELDS) | {"tried": (), "bytes_up": 0, "bytes_down": 0, "groups": ()}
 """What an event has where nothing is known."""
 
 _TEXT = (
@@ -106,9 +114,6 @@ _NUMBERS = count(1)
 GATHER = 256
 """Events that are written at once, however few turns the reactor takes."""
 
-CHECK_PATH = 1.0
-"""Seconds after which it is looked whether the file was moved away."""
-
 
 def _text(value: str | None) -> str:
     return "null" if value is None else quote(value)
@@ -129,17 +134,17 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
     @param event: has every field of L{FIELDS}, in order.
     """
     (
-        stamp, kind, number, config, listener, client, sender, user, tls, certificate, protocol, method, target, host, agent, alpn, decision, rule,
-        reason, status, error, upstream, address, tried, relay, up, down, endedBy, phase, end, head, resolve,
+        stamp, kind, number, config, listener, client, sender, user, groups, means, tls, certificate, protocol, method,
+        target, host, agent, alpn, serverName, decision, rule, reason, report, shadow, status, error, upstream, address, tried, relay, up, down, endedBy, phase, end, head, resolve,
         connect, relayed, total,
     ) = event.values()  # fmt: skip
     return (
         _LINE
         % (
-            stamp, kind, number, config, _text(listener), _text(client), _text(sender), _text(user), _text(tls),
-            _text(certificate), _text(protocol), _text(method),
-            _text(target), _text(host), _text(agent), _text(alpn), _text(decision), _text(rule), _text(reason),
-            _number(status), _text(error), _text(upstream), _text(address),
+            stamp, kind, number, config, _text(listener), _text(client), _text(sender), _text(user),
+            f"[{','.join(map(quote, groups))}]", _text(means), _text(tls), _text(certificate),
+            _text(protocol), _text(method), _text(target), _text(host), _text(agent), _text(alpn), _text(serverName),
+            _text(decision), _text(rule), _text(reason), _text(report), _text(shadow), _number(status), _text(error), _text(upstream), _text(address),
             dumps(tried, separators=(",", ":")) if len(tried) != 1 else _ONE % (
                 quote(tried[0]["address"]), quote(tried[0]["result"]), tried[0]["ms"]
             ),
@@ -151,129 +156,6 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
 
 _ONE = '[{"address":%s,"result":%s,"ms":%s}]'
 """The commonest case of C{tried}."""
-
-
-class Sink(Protocol):
-    """
-    Where lines of JSON go.
-    """
-
-    def write(self, lines: bytes) -> None:
-        """
-        Keep lines, each with its newline; never raise.
-        """
-
-    def close(self) -> None:
-        """
-        No more lines come.
-        """
-
-
-class AccessFile:
-    """
-    Lines of JSON in a file, appended whole, so that several processes can share it.
-
-    When the file has been moved or removed (log rotation), it is opened anew
-    within a second; where that fails, the old one is written on.  A failure to write
-    is logged once until it works again, and the lines that were lost are counted.
-    """
-
-    _log = Logger()
-
-    def __init__(self, path: str | None, clock: Callable[[], float]) -> None:
-        """
-        @param path: the file, made if it isn't there (readable by its owner and
-            group); L{None} for standard output.
-        @param clock: tells the time, in seconds.
-        @raise OSError: it can't be opened.
-        """
-        self._path = path
-        self._clock = clock
-        self._lost = 0
-        self._stuck = False
-        self._torn = False
-        self._checked = clock()
-        self._fd = 1
-        if path is not None:
-            self._open()
-
-    def _open(self) -> None:
-        assert self._path is not None
-        flags = (
-            os.O_WRONLY
-            | os.O_CREAT
-            | os.O_APPEND
-            | getattr(os, "O_CLOEXEC", 0)
-            | getattr(os, "O_NOCTTY", 0)
-            | getattr(os, "O_NONBLOCK", 0)  # a FIFO must not stop the reactor, at the start or later
-        )
-        self._fd = os.open(self._path, flags, 0o640)
-
-    def write(self, lines: bytes) -> None:
-        """
-        See L{Sink.write}.
-        """
-        try:
-            if self._path is not None and self._clock() - self._checked >= CHECK_PATH:
-                self._checked = self._clock()
-                self._reopen()
-            if self._torn:  # the last line has no end
-                lines = b"\n" + lines
-            written = os.write(self._fd, lines)
-            self._torn = False
-            while written < len(lines):  # a pipe, or a disk that is nearly full
-                lines = lines[written:]
-                self._torn = True
-                written = os.write(self._fd, lines)
-            self._torn = False
-        except OSError as error:
-            if not self._lost:
-                self._log.error(
-                    "access events are being lost: {path}: {error}", path=self._path, error=str(error)
-                )
-            self._lost += lines.count(b"\n")
-        else:
-            if self._lost:
-                self._log.warn(
-                    "{path} is writable again; {n} access events were lost", path=self._path, n=self._lost
-                )
-                self._lost = 0
-
-    def _reopen(self) -> None:
-        """
-        Open the file anew if its name leads elsewhere by now.
-        """
-        assert self._path is not None
-        ours = os.fstat(self._fd)
-        if not stat.S_ISREG(ours.st_mode):
-            return
-        try:
-            there = os.stat(self._path)
-            same = (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
-        except FileNotFoundError:
-            same = False
-        if not same:
-            old = self._fd
-            try:
-                self._open()
-            except OSError as error:
-                if not self._stuck:
-                    self._log.error(
-                        "{path} can't be opened anew, so the old file is written on: {error}",
-                        path=self._path,
-                        error=str(error),
-                    )
-                self._stuck = True
-                return
-            self._stuck = False
-            os.close(old)
-
-    def close(self) -> None:
-        """
-        See L{Sink.close}.
-        """
-        if self._path is not None:
-            os.close(self._fd)
 
 
 class Ledger:
@@ -332,12 +214,13 @@ class Ledger:
         """
         Complete an event and write it.
 
-        @param known: the fields of L{FIELDS} that are known, but for C{id} and
-            C{config}, which are the ledger's.
+        @param known: the fields of L{FIELDS} that are known, but for C{id}, which is
+            the ledger's.
         """
         event = _EMPTY | known
         event["id"] = f"{self._prefix}{next(_NUMBERS)}"
-        event["config"] = self.config
+        if event["config"] is None:
+            event["config"] = self.config
         gathered = self._gathered
         gathered.append(event)
         if self._later is None or len(gathered) >= GATHER:

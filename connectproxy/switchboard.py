@@ -18,8 +18,9 @@ from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
 from connectproxy.association import Association
-from connectproxy.call import Call, showAddress, showCertificate
+from connectproxy.call import Call
 from connectproxy.errors import Refusal
+from connectproxy.events import milliseconds, showAddress, showCertificate
 from connectproxy.exchange import ExchangeCall
 from connectproxy.interfaces import (
     Arrival,
@@ -31,12 +32,14 @@ from connectproxy.interfaces import (
     ITunnel,
     IUpstream,
     Phase,
+    Terms,
 )
 from connectproxy.interfaces.datagrams import IDatagramUpstream, IInboundDatagrams
 from connectproxy.ledger import Ledger
 from connectproxy.leg import Leg
 from connectproxy.limits import Admission
-from connectproxy.policy import Policy
+from connectproxy.regime import Regime
+from connectproxy.tally import Tally
 from connectproxy.wheel import Wheel
 
 __all__ = ["Switchboard"]
@@ -47,47 +50,49 @@ class Switchboard:
     """
     Takes requests and makes tunnels of them.
 
-    @ivar policy: judges requests.
+    @ivar regime: what decides, as a whole; a reload puts another one here.
     @ivar upstreams: the ways to destinations, by name.
     @ivar relays: what can join two legs; the first that can does.
     @ivar ledger: takes the events.
+    @ivar admission: how many there may be at once.
+    @ivar accounts: the limits of users and clients; L{None} where there are none.
+    @ivar audit: takes the decisions; L{None} where nobody wants them.
+    @ivar tally: counts them.
     @ivar draining: no new tunnels are made.
-    @ivar connectTimeout: seconds from a request's arrival here to its answer.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
         wheel: Wheel,
-        policy: Policy,
+        regime: Regime,
         upstreams: Mapping[str, IUpstream],
         relays: Sequence[IRelay],
         ledger: Ledger,
         admission: Admission,
-        settings: Mapping[str, Any],
+        *,
+        accounts: Any = None,
+        audit: Any = None,
         defaultUpstream: str = "direct",
-        authenticator: IAuthenticator | None = None,
         datagrams: IDatagramUpstream | None = None,
     ) -> None:
         """
-        @param settings: every setting of the configuration by its key.
-        @param authenticator: knows who may use the proxy; L{None} if nobody is asked.
         @param datagrams: the way for datagrams; L{None} where no listener asks for one.
         @param defaultUpstream: the way for requests of which the policy names none.
         """
         self.clock = clock
         self.wheel = wheel
-        self.policy = policy
+        self.regime = regime
         self.upstreams = upstreams
         self.relays = tuple(relays)
         self.admission = admission
-        self.settings = settings
-        self.connectTimeout: float = settings["timeouts.connect"]
+        self.accounts = accounts
+        self.audit = audit
+        self.tally = Tally()
         self.defaultUpstream = defaultUpstream
-        self.authenticator = authenticator
         self.datagrams: Any = datagrams
         self.associations: set[Association] = set()
-        name = settings["proxy.via"] or f"{settings['proxy.name']}-{token_hex(4)}"
+        name = regime.config["proxy.via"] or f"{regime.config['proxy.name']}-{token_hex(4)}"
         self.via = name.encode("ascii")
         self.legs = Factory.forProtocol(Leg)
         self.legs.noisy = False
@@ -95,6 +100,20 @@ class Switchboard:
         self.ledger = ledger
         self._calls: set[Call] = set()
         self._quiet: list[Deferred[None]] = []
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """
+        See L{ISwitchboard}.
+        """
+        return self.regime.config
+
+    @property
+    def authenticator(self) -> IAuthenticator | None:
+        """
+        See L{ISwitchboard}.
+        """
+        return self.regime.authenticator
 
     def place(self, inbound: IInboundTunnel) -> None:
         """
@@ -123,12 +142,12 @@ class Switchboard:
                 return relay
         raise RuntimeError("no relay can join these two")
 
-    def join(self, client: Leg, origin: Leg) -> tuple[str, ITunnel]:
+    def join(self, client: Leg, origin: Leg, terms: Terms | None = None) -> tuple[str, ITunnel]:
         """
         See L{ISwitchboard.join}.
         """
         relay = self.relayFor(client, origin)
-        return relay.relayName, relay.join(client, origin)
+        return relay.relayName, relay.join(client, origin, terms)
 
     def admit(self, call: Call) -> None:
         """
@@ -206,11 +225,12 @@ class Switchboard:
         @param known: what its fields say besides where it came from and how long it took.
         """
         seconds = self.clock.seconds() - arrival.arrived
-        took = int(seconds * 1e6) / 1e3
+        took = milliseconds(seconds)
         self.ledger.write(
             {
                 "timestamp": self.ledger.stamp(seconds),
                 "listener": arrival.listener,
+                "config": self.regime.id,
                 "client": showAddress(arrival.client),
                 "sender": showAddress(arrival.sender) if arrival.sender else None,
                 "tls": arrival.tls,
@@ -235,6 +255,15 @@ class Switchboard:
         quiet: Deferred[None] = Deferred(lambda d: self._quiet.remove(d))  # noqa: PLW0108 - the list is another by then
         self._quiet.append(quiet)
         return quiet
+
+    def judgeAgain(self) -> None:
+        """
+        End what is up and the policy in force denies: it may have been allowed by
+        another one.
+        """
+        both: tuple[Any, ...] = (*self._calls, *self.associations)
+        for each in both:
+            each.judgeAgain(self.regime.policy)
 
     def abort(self, kind: str) -> None:
         """

@@ -27,6 +27,7 @@ An accepted one::
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -43,18 +44,22 @@ from connectproxy.interfaces import (
     Arrival,
     Attempt,
     Established,
+    IAuthenticator,
     IInboundExchange,
     IInboundTunnel,
     IRule,
     ISwitchboard,
     ITunnel,
     IUpstream,
+    ProxyUser,
+    Terms,
     TunnelRequest,
 )
 from connectproxy.ledger import FIELDS, Ledger
 from connectproxy.leg import Leg
 from connectproxy.limits import Admission
 from connectproxy.policy import Policy
+from connectproxy.regime import Regime
 from connectproxy.relay import Timeouts, WiredRelay
 from connectproxy.switchboard import Switchboard
 from connectproxy.wheel import Wheel
@@ -67,6 +72,7 @@ __all__ = [
     "SETTINGS",
     "Dial",
     "FakeAttempt",
+    "FakeAuthenticator",
     "FakeInbound",
     "FakeLookup",
     "FakePipe",
@@ -248,6 +254,67 @@ class FakeInbound:
             whenLost()
 
 
+@implementer(IAuthenticator)
+class FakeAuthenticator:
+    """
+    Knows one user, and answers at once or when the test says so.
+
+    @ivar waiting: what has been asked and not been answered, where C{later}.
+    @ivar cancelled: how many of them nobody wants to know any more.
+    @ivar asked: the requests that it was asked about.
+    """
+
+    def __init__(self, user: str = "ann", password: str = "secret", *, later: bool = False, mode: str = "required") -> None:
+        self.user = ProxyUser(user, frozenset({"staff"}), (), "basic")
+        self.later = later
+        self.mode = mode
+        self.waiting: list[Deferred[Any]] = []
+        self.cancelled = 0
+        self.asked: list[TunnelRequest] = []
+        self.right = b64encode(f"{user}:{password}".encode())
+        self._pair = user.encode(), password.encode()
+
+    def asks(self, arrival: Arrival) -> str:
+        return arrival.authentication or self.mode
+
+    def known(self, arrival: Arrival) -> ProxyUser | None:
+        return None
+
+    def unsafe(self, arrival: Arrival) -> Refusal | None:
+        return None
+
+    def identify(self, request: TunnelRequest) -> Any:
+        self.asked.append(request)
+        said = [value for name, value in request.fields if name == b"proxy-authorization"]
+        if not said and self.mode == "optional":
+            return self._answer(None)
+        return self._answer(self.user if said == [b"Basic " + self.right] else self.refusal)
+
+    def check(self, user: bytes, password: bytes, arrival: Arrival) -> Any:
+        return self._answer(self.user if (user, password) == self._pair else self.refusal)
+
+    refusal = Refusal("proxy_authentication_required", "who are you?", fields=(("Proxy-Authenticate", "Basic"),))
+
+    def _answer(self, found: Any) -> Any:
+        if not self.later:
+            return found
+
+        def cancel(waiting: Deferred[Any]) -> None:
+            self.cancelled += 1
+            waiting.callback(self.refusal)
+
+        waiting: Deferred[Any] = Deferred(cancel)
+        self.waiting.append(waiting)
+        self._found = found
+        return waiting
+
+    def answer(self) -> None:
+        """
+        Say what there is to be said on the request that was asked about last.
+        """
+        self.waiting.pop().callback(self._found)
+
+
 @implementer(ISwitchboard)
 class RecordingSwitchboard:
     """
@@ -288,7 +355,7 @@ class RecordingSwitchboard:
     def associate(self, inbound: Any) -> None:
         self.associated.append(inbound)
 
-    def join(self, client: Leg, origin: Leg) -> tuple[str, ITunnel]:
+    def join(self, client: Leg, origin: Leg, terms: Terms | None = None) -> tuple[str, ITunnel]:
         self.joined.append((client, origin))
         return "wired", WiredRelay(self.clock, self.wheel).join(client, origin)
 
@@ -324,27 +391,33 @@ def makeSwitchboard(
     settings: Mapping[str, Any] = SETTINGS,
     authenticator: Any = None,
     datagrams: Any = None,
+    policy: Policy | None = None,
+    shadow: Policy | None = None,
+    accounts: Any = None,
+    audit: Any = None,
 ) -> Any:
     """
     A real L{Switchboard} on fakes: C{board.clock} is the reactor, C{board.ledger} a
     L{RecordingLedger} and C{board.upstreams["direct"]} a L{FakeUpstream}.
 
     @param relays: by default one L{WiredRelay}.
+    @param policy: by default one of the C{rules}.
     """
     reactor = FakeReactor() if reactor is None else reactor
     wheel = Wheel(reactor)
     limits = Timeouts(
         settings["timeouts.idle"], settings["timeouts.half_open"], settings["timeouts.lifetime"]
     )
+    regime = Regime(settings, policy or Policy(rules), shadow, authenticator, "00000000")
     return Switchboard(
         reactor,
         wheel,
-        Policy(rules),
+        regime,
         {"direct": FakeUpstream(reactor)} if upstreams is None else upstreams,
         tuple(relays) or (WiredRelay(reactor, wheel, limits),),
         RecordingLedger(),
         Admission(wheel, settings["limits.tunnels"], 1 << 20, settings["limits.tunnels_per_client"]),
-        settings,
-        authenticator=authenticator,
+        accounts=accounts,
+        audit=audit,
         datagrams=datagrams,
     )

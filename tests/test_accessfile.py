@@ -1,5 +1,5 @@
 """
-Tests for L{connectproxy.ledger.AccessFile}.
+Tests for L{connectproxy.accessfile.AccessFile}.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy import ledger
-from connectproxy.ledger import CHECK_PATH, AccessFile
+from connectproxy import accessfile
+from connectproxy.accessfile import CHECK_PATH, AccessFile
 
 
 class FaultySystem:
@@ -63,7 +63,7 @@ class AccessFileTests(SynchronousTestCase):
         """
         self.now = 100.0
         self.system = FaultySystem()
-        self.patch(ledger, "os", self.system)
+        self.patch(accessfile, "os", self.system)
         self.path = Path(self.mktemp())
 
     def open(self, path: str | None = None) -> AccessFile:

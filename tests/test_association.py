@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from connectproxy.association import REFUSALS, Association
 from connectproxy.datagrams import DirectDatagrams
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import Action, Arrival, IRule, TunnelRequest, Verdict
+from connectproxy.interfaces import Action, Arrival, IRule, ProxyUser, TunnelRequest, Verdict
 from connectproxy.interfaces.datagrams import IAssociation, IDatagramFlow, IInboundDatagrams
 from connectproxy.names import Names
 from tests.datagrams.network import Network
@@ -58,7 +58,7 @@ class FakeInbound:
             "protocol": "socks5",
             "method": "UDP ASSOCIATE",
             "arrived": 990.0,
-            "user": "ann",
+            "identity": ProxyUser("ann"),
             "arrival": ARRIVAL,
             **fields,
         }
@@ -131,7 +131,7 @@ class AssociationCase(SynchronousTestCase):
             authenticator=authenticator,
         )
         self.board.datagrams = DirectDatagrams(
-            self.reactor, self.board.policy.decideAddress, Names(self.reactor), self.network.socket
+            self.reactor, self.board.regime.policy.decideAddress, Names(self.reactor), self.network.socket
         )
         self.events = self.board.ledger.events
 
@@ -213,7 +213,10 @@ class EventTests(AssociationCase):
                 "listener": "tcp:8080",
                 "client": "192.0.2.7:51000",
                 "sender": "192.0.2.250:4000",
+                "config": "00000000",
                 "user": "ann",
+                "groups": (),
+                "means": None,
                 "tls": "TLSv1.3",
                 "certificate": "CN=ann",
                 "protocol": "socks5",

@@ -9,8 +9,10 @@ from typing import Any
 from twisted.internet.address import UNIXAddress
 
 from connectproxy.errors import Refusal
+from connectproxy.interfaces import ProxyUser
 from connectproxy.interfaces.datagrams import IDatagramFlow
 from tests.datagrams.test_flow import to
+from tests.fakes import FakeAuthenticator
 from tests.test_association import AssociationCase, FakeInbound
 
 
@@ -83,7 +85,7 @@ class LimitTests(AssociationCase):
         """
         self.build()
         self.board.admission.perClient = 1
-        for fields in ({"user": "ann"}, {"user": None}, {"user": None, "client": UNIXAddress(b"/x")}):
+        for fields in ({"identity": ProxyUser("ann")}, {"identity": None}, {"identity": None, "client": UNIXAddress(b"/x")}):
             first, second = self.associate(**fields), FakeInbound(**fields)
             self.board.associate(second)
             self.assertEqual([each.kind for each in second.refusals], ["client_limit_reached"])
@@ -114,17 +116,34 @@ class LimitTests(AssociationCase):
         fields have to say it.
         """
 
-        class Authenticator:
-            def identify(self, fields: Any) -> Any:
-                return "ann" if fields else Refusal("proxy_authentication_required", "who are you")
-
-        self.build(authenticator=Authenticator())
-        self.assertRefused(self.associate(user=None), "proxy_authentication_required")
+        users = FakeAuthenticator("ann")
+        self.build(authenticator=users)
+        self.assertRefused(self.associate(identity=None), "proxy_authentication_required")
         self.assertEqual((self.events[-1]["phase"], self.events[-1]["user"]), ("authenticating", None))
-        self.associate(user=None, fields=((b"proxy-authorization", b"x"), (b"host", b"y")))
+        said = (b"proxy-authorization", b"Basic " + users.right)
+        self.associate(identity=None, fields=(said, (b"host", b"y")))
         self.assertEqual((self.only().request.user, self.only().request.fields), ("ann", ((b"host", b"y"),)))
-        self.associate(user="bob")
+        self.associate(identity=ProxyUser("bob"))
         self.assertEqual({each.request.user for each in self.board.associations}, {"ann", "bob"})
+
+    def test_waits(self) -> None:
+        """
+        While it is not known who asks nothing is opened, and the client may go away.
+        """
+        users = FakeAuthenticator("ann", later=True)
+        self.build(authenticator=users)
+        inbound = self.associate(identity=None)
+        self.assertEqual(inbound.refusals, [])
+        inbound.lost()
+        self.assertEqual((users.cancelled, self.events[-1]["event"]), (1, "abandoned"))
+        self.assertNothingLeft()
+        inbound = self.associate(identity=None)
+        self.board.abort("drain_timeout")
+        self.assertEqual([each.kind for each in inbound.refusals], ["proxy_draining"])
+        self.assertNothingLeft()
+        self.associate(identity=None, fields=((b"proxy-authorization", b"Basic " + users.right),))
+        users.answer()
+        self.assertEqual(self.only().request.user, "ann")
 
     def test_clientsSideFails(self) -> None:
         """

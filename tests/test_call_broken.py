@@ -120,7 +120,7 @@ class BrokenTests(TunnelCase):
         """
 
         class Broken(WiredRelay):
-            def join(self, client: Any, origin: Any) -> Any:
+            def join(self, client: Any, origin: Any, terms: Any = None) -> Any:
                 raise ZeroDivisionError
 
         self.checkAborted(Broken(self.reactor, self.board.wheel))
@@ -131,7 +131,7 @@ class BrokenTests(TunnelCase):
         """
 
         class Broken(WiredRelay):
-            def join(self, client: Any, origin: Any) -> Any:
+            def join(self, client: Any, origin: Any, terms: Any = None) -> Any:
                 super().join(client, origin)
                 raise ZeroDivisionError
 

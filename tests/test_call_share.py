@@ -4,6 +4,7 @@ Tests for L{connectproxy.call}: how many tunnels one client may have.
 
 from __future__ import annotations
 
+from connectproxy.interfaces import ProxyUser
 from tests.fakes import SETTINGS, addressOf
 from tests.test_switchboard import SwitchboardCase
 
@@ -35,9 +36,9 @@ class ShareTests(SwitchboardCase):
         """
         self.place()
         self.assertIsNone(self.place(client=addressOf("192.0.2.8", 51000)).refused)
-        self.assertIsNone(self.place(user="a").refused)
-        self.assertIsNotNone(self.place(user="a", client=addressOf("192.0.2.9", 51000)).refused)
-        self.assertIsNone(self.place(user="b").refused)
+        self.assertIsNone(self.place(identity=ProxyUser("a")).refused)
+        self.assertIsNotNone(self.place(identity=ProxyUser("a"), client=addressOf("192.0.2.9", 51000)).refused)
+        self.assertIsNone(self.place(identity=ProxyUser("b")).refused)
 
     def test_overIsOver(self) -> None:
         """

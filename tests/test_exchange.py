@@ -78,7 +78,7 @@ class FakeExchange:
         self.asked.append(upstream)
         return self.kept.pop() if self.kept else None
 
-    def accept(self, established: Established) -> Any:
+    def accept(self, established: Established, terms: Any = None) -> Any:
         assert self.refused is None, "answered twice"
         self._whenLost = None
         self.accepted.append(established)

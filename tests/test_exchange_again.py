@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from connectproxy.errors import Refusal
-from connectproxy.exchange import _addressOf
+from connectproxy.call import addressOf
 from connectproxy.interfaces import (
     STALE,
     Action,
@@ -114,9 +114,9 @@ class IdleTests(ExchangeCase):
         kept, _ = self.keep("hop.example:3128")
         self.assertEqual(len(self.forward(kept).accepted), 1)
         for shown in ("hop.example:3128", "unix", "unknown", "", ":80", "[]:80", "1.2.3:80"):
-            self.assertIsNone(_addressOf(shown), shown)
-        self.assertEqual(_addressOf("[2001:db8::1]:80"), ip_address("2001:db8::1"))
-        self.assertEqual(_addressOf("192.0.2.1:80"), ip_address("192.0.2.1"))
+            self.assertIsNone(addressOf(shown), shown)
+        self.assertEqual(addressOf("[2001:db8::1]:80"), ip_address("2001:db8::1"))
+        self.assertEqual(addressOf("192.0.2.1:80"), ip_address("192.0.2.1"))
 
 
 class StaleTests(ExchangeCase):

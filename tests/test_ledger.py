@@ -65,7 +65,8 @@ class EventTests(SynchronousTestCase):
         """
         event = self.write(timestamp="1970-01-01T00:00:00.000Z", event="refusal")
         self.assertEqual((event["tried"], event["bytes_up"], event["bytes_down"]), ([], 0, 0))
-        known = {"timestamp", "event", "id", "config", "tried", "bytes_up", "bytes_down"}
+        self.assertEqual(event["groups"], [])
+        known = {"timestamp", "event", "id", "config", "tried", "bytes_up", "bytes_down", "groups"}
         self.assertEqual({event[name] for name in set(FIELDS) - known}, {None})
 
     def test_known(self) -> None:
@@ -125,13 +126,14 @@ class EventTests(SynchronousTestCase):
             optional={
                 name: st.none() | st.text()
                 for name in FIELDS
-                if name not in ("timestamp", "event", "id", "config", "tried", "status")
+                if name not in ("timestamp", "event", "id", "config", "groups", "tried", "status")
                 and not name.startswith("bytes_")
                 and not name.endswith("_ms")
             }
             | {name: st.none() | st.floats(0, 1e9) for name in FIELDS if name.endswith("_ms")}
             | {name: st.integers(0, 1 << 64) for name in FIELDS if name.startswith("bytes_")}
             | {
+                "groups": st.lists(st.text(), max_size=3),
                 "status": st.none() | st.integers(100, 599),
                 "tried": st.lists(
                     st.fixed_dictionaries(
@@ -150,7 +152,8 @@ class EventTests(SynchronousTestCase):
         with capturedLogs() as events:
             Ledger(sink, text=False).write({"timestamp": "1970-01-01T00:00:00.000Z", **known})
         event = json.loads(sink.lines[0])
-        expected = {**events[0]["event"], "tried": list(events[0]["event"]["tried"])}
+        expected = {**events[0]["event"]}
+        expected |= {name: list(expected[name]) for name in ("tried", "groups")}
         self.assertEqual(event, expected)
         self.assertEqual(list(event), list(expected))
 

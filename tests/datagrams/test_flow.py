@@ -15,7 +15,7 @@ from connectproxy.address import Destination, parseAuthority
 from connectproxy.datagrams import DirectDatagrams, Flow, direct
 from connectproxy.datagrams import flow as module
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import Action, TunnelRequest, Verdict
+from connectproxy.interfaces import Action, ProxyUser, TunnelRequest, Verdict
 from connectproxy.interfaces.datagrams import IAssociation, IInboundDatagrams
 from connectproxy.names import Names
 from tests.datagrams.network import FakeUDP, Network
@@ -41,7 +41,7 @@ class Inbound:
     @ivar full: it can take nothing.
     """
 
-    request = makeRequest()._replace(destination=NOWHERE, method="UDP ASSOCIATE", user="ann")
+    request = makeRequest()._replace(destination=NOWHERE, method="UDP ASSOCIATE", identity=ProxyUser("ann"))
     full = False
 
     def __init__(self) -> None:

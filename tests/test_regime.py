@@ -1,0 +1,75 @@
+"""
+Tests for L{connectproxy.regime}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectproxy.interfaces import Action, Verdict
+from connectproxy.policy import Policy
+from connectproxy.regime import Regime
+from tests.fakes import SETTINGS, FakeAuthenticator
+from tests.test_call_tunnel import TunnelCase
+from tests.test_switchboard import Says
+
+DENIAL = Verdict(Action.DENY, "why", "no")
+NO = Says(DENIAL, DENIAL)
+YES = Says(Verdict(Action.ALLOW, "why", "yes"))
+
+
+class RegimeTests(TunnelCase):
+    """
+    A regime that takes another's place.
+    """
+
+    def swap(self, *rules: Says) -> None:
+        """
+        Have another policy in force.
+        """
+        self.board.regime = Regime(SETTINGS, Policy(rules), None, None, "11111111")
+
+    def test_atOnce(self) -> None:
+        """
+        Requests that come from then on are decided by it, and say so.
+        """
+        self.swap(NO)
+        inbound: Any = self.place()
+        self.assertEqual(inbound.refused.rule, "no")
+        self.event(config="11111111", rule="no")
+
+    def test_begun(self) -> None:
+        """
+        One that began before is decided by the one that it began with: its policy, its
+        users, its name in the event.
+        """
+        users = FakeAuthenticator(later=True)
+        self.make(YES, authenticator=users)
+        self.place(fields=((b"proxy-authorization", b"Basic " + users.right),))
+        self.swap(NO)
+        users.answer()
+        self.upstream.dials[0].fail()
+        self.event(config="00000000", rule="yes")
+
+    def test_tunnelsStay(self) -> None:
+        """
+        A tunnel that is up stays up, whatever the new policy says.
+        """
+        self.open()
+        self.swap(NO)
+        self.assertEqual(self.ledger.events, [])
+
+    def test_judgedAgain(self) -> None:
+        """
+        Where the operator wants it, it is judged again: by name, and by the address that
+        it leads to.
+        """
+        for rule in (NO, Says(None, DENIAL)):
+            self.setUp()
+            self.open()
+            self.board.judgeAgain()
+            self.assertEqual(self.ledger.events, [])
+            self.swap(rule)
+            self.board.judgeAgain()
+            self.reactor.flush()
+            self.event(end="policy_changed", ended_by="proxy", config="00000000")
