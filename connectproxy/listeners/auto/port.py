@@ -43,12 +43,16 @@ class PortOptions(NamedTuple):
     @ivar tls: ends TLS; L{None} where it is not spoken.
     @ivar requireTLS: what comes in clear is closed.
     @ivar senders: those who must begin with a PROXY header.
+    @ivar authentication: whether clients say who they are, as L{Arrival} has it.
+    @ivar name: what rules and events call the port; empty for its endpoint.
     """
 
     protocols: tuple[str, ...]
     tls: ServerTLS | None = None
     requireTLS: bool = False
     senders: Networks | None = None
+    authentication: str = ""
+    name: str = ""
 
 
 def _preference(asked: tuple[bytes, str]) -> bool:
@@ -60,6 +64,7 @@ class AutoFactory(Factory):
     """
     The connections of one port that serves several protocols.
 
+    @ivar name: what rules and events call the port.
     @ivar undecided: connections of which it is not known yet what they speak.
     @ivar receivers: what takes a connection, by the protocol's name.
     @ivar openings: for each first octet the protocol that alone can begin so; C{""}
@@ -82,6 +87,7 @@ class AutoFactory(Factory):
         self.switchboard: Any = switchboard
         self.description = description
         self.options = options
+        self.name = options.name or description
         self.identifier: str = settings["proxy.name"]
         self.headTimeout: float = settings["timeouts.head"]
         self.handshakeTimeout: float = settings["timeouts.handshake"]
@@ -162,7 +168,12 @@ class AutoFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A client has connected."""
-        arrival = Arrival(addr, self.description, self.switchboard.clock.seconds())  # type: ignore[arg-type]
+        arrival = Arrival(
+            addr,  # type: ignore[arg-type]
+            self.name,
+            self.switchboard.clock.seconds(),
+            authentication=self.options.authentication,
+        )
         return Reception(self, arrival)
 
     def acceptableProtocols(self) -> list[bytes]:
@@ -220,7 +231,14 @@ class _Kind:
                 raise ValueError(f"{where}: {error}") from error
         required = mapping.get("client_certificates") == "required"
         requireTLS = bool(mapping.get("require_tls")) or required
-        return PortOptions(protocols, tls, requireTLS, mapping.get("proxy_protocol_from") or None)
+        return PortOptions(
+            protocols,
+            tls,
+            requireTLS,
+            mapping.get("proxy_protocol_from") or None,
+            mapping.get("authentication", ""),
+            mapping.get("name", ""),
+        )
 
     def dialects(self) -> dict[str, Any]:
         """

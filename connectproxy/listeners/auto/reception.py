@@ -32,13 +32,19 @@ from connectproxy.wire.refusal import formatRefusal
 if TYPE_CHECKING:
     from connectproxy.listeners.auto.port import AutoFactory
 
-__all__ = ["MOST_OCTETS", "TLS_RECORD", "Reception"]
+__all__ = ["MOST_OCTETS", "MOST_TLVS", "TLS_RECORD", "Reception"]
 
 TLS_RECORD = 0x16
 """The first octet of TLS: a record of the type handshake (RFC 8446 section 5.1)."""
 
 MOST_OCTETS = 64
 """Octets after which it must be clear what a client speaks; the longest opening is HTTP/2's, with 24."""
+
+MOST_TLVS = 32
+"""
+TLVs of a PROXY header that are kept, the first ones; a dozen types are registered.  How
+many octets they may have is the header's bound.
+"""
 
 
 class Stage(Enum):
@@ -151,12 +157,12 @@ class Reception(Protocol):
         elif isinstance(header, ProxyHeader):
             self._header = None
             arrival = self._arrival
+            arrival = arrival._replace(sender=arrival.client, tlvs=header.tlvs[:MOST_TLVS])
             if header.source is not None:
                 host, port = str(header.source.ip), header.source.port
                 make = IPv4Address if header.source.ip.version == 4 else IPv6Address
-                self._arrival = arrival._replace(client=make("TCP", host, port), sender=arrival.client)
-            else:
-                self._arrival = arrival._replace(sender=arrival.client)
+                arrival = arrival._replace(client=make("TCP", host, port))
+            self._arrival = arrival
             self._stage = Stage.OPENING
             if reader.leftover:
                 self._opening(reader.leftover)

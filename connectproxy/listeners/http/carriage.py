@@ -19,6 +19,7 @@ from connectproxy.interfaces import (
     ITunnel,
     Outcome,
     Phase,
+    Terms,
     TunnelRequest,
 )
 from connectproxy.listeners.http.repeat import Repeated
@@ -50,7 +51,7 @@ class Carriage:
 
     __slots__ = (
         "_began", "_blocked", "_body", "_chunks", "_down", "_forwards", "_framing", "_head", "_keep", "_key",
-        "_minor", "_octets", "_origin", "_proxy", "_repeated", "_status", "_target", "_tunnel", "_up",
+        "_minor", "_octets", "_origin", "_proxy", "_repeated", "_status", "_target", "_terms", "_tunnel", "_up",
         "_upgrade", "_whenLost", "finished", "relayName", "request",
     )  # fmt: skip
 
@@ -92,6 +93,7 @@ class Carriage:
         self._tunnel: ITunnel | None = None
         self._whenLost: Callable[[], None] | None = None
         self._key: Any = None
+        self._terms: Terms | None = None
         self._blocked = self._chunks = False
         self._status: int | None = None
         self._up = self._down = 0
@@ -108,6 +110,7 @@ class Carriage:
             proxy.arrived,
             None,
             arrival,
+            head.target,
         )
 
     @property
@@ -174,7 +177,13 @@ class Carriage:
             and not proxy.over
             and not proxy.factory.switchboard.draining
         )
-        octets = proxy.factory.format(refusal, withBody=self._head.method != "HEAD", close=not keep)
+        octets = proxy.factory.format(
+            refusal,
+            withBody=self._head.method != "HEAD",
+            close=not keep,
+            asked=self._head.fields,
+            target=str(self._target.destination),
+        )
         if keep:
             proxy.write(octets, more=False)
             proxy.next()

@@ -158,7 +158,7 @@ class HTTPProxy(Flow):
             return
         taken = take(self, head)
         if isinstance(taken, Refusal):
-            self._reject(taken, withBody=head.method != "HEAD")
+            self._reject(taken, head)
         elif isinstance(taken, Answer):
             self._answer(head, taken)
         else:
@@ -184,7 +184,7 @@ class HTTPProxy(Flow):
         refusal = checkConnect(head)
         destination = parseAuthority(head.target) if refusal is None else refusal
         if isinstance(destination, Refusal):
-            self._reject(destination)
+            self._reject(destination, head)
             return
         self.state = State.WAITING
         self.forget()
@@ -200,6 +200,7 @@ class HTTPProxy(Flow):
             head.fields,
             self.arrived,
             arrival=self.arrival,
+            target=head.target,
         )
         self.factory.switchboard.place(self)
 
@@ -233,7 +234,8 @@ class HTTPProxy(Flow):
         See L{IInboundTunnel.refuse}.
         """
         self._whenLost = None
-        self._refuse(refusal)
+        request = self.request
+        self.endWith(self.factory.format(refusal, asked=request.fields, target=str(request.destination)))
 
     def whenLost(self, callback: Callable[[], None]) -> None:
         """
@@ -241,12 +243,14 @@ class HTTPProxy(Flow):
         """
         self._whenLost = callback
 
-    def _reject(self, refusal: Refusal, *, withBody: bool = True) -> None:
+    def _reject(self, refusal: Refusal, head: RequestHead | None = None) -> None:
         """
         Refuse what never became a request.
         """
         self._record(refusal)
-        self._refuse(refusal, withBody=withBody)
+        bare = head is not None and head.method == "HEAD"
+        asked = () if head is None else head.fields
+        self.endWith(self.factory.format(refusal, withBody=not bare, asked=asked))
 
     def _record(self, refusal: Refusal | None) -> None:
         """
@@ -263,12 +267,6 @@ class HTTPProxy(Flow):
             target or None,
             self.arrival,
         )
-
-    def _refuse(self, refusal: Refusal, *, withBody: bool = True) -> None:
-        """
-        Write a refusal and linger.
-        """
-        self.endWith(self.factory.format(refusal, withBody=withBody))
 
     def _answer(self, head: RequestHead, answer: Answer) -> None:
         """

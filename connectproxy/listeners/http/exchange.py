@@ -26,6 +26,7 @@ from connectproxy.interfaces import (
     ICarriage,
     IInboundExchange,
     Outcome,
+    Terms,
 )
 from connectproxy.leg import Leg, adopt
 from connectproxy.listeners.http.carriage import Carriage
@@ -75,10 +76,11 @@ class Exchange(Carriage):
         self._origin = origin = pool.take(key)
         return None if origin is None else origin.established
 
-    def accept(self, established: Established) -> Exchange:
+    def accept(self, established: Established, terms: Terms | None = None) -> Exchange:
         """
         See L{IInboundExchange.accept}.
         """
+        self._terms = terms
         factory = self._proxy.factory
         self.finished = Deferred()
         origin = self._origin
@@ -90,9 +92,15 @@ class Exchange(Carriage):
         head = self._write() if repeated is None else repeated.write(self._head, self._target)
         more = self._partial
         origin.begin(
-            self, self._head.method, head, more=more, passing=self._minor == 1, upgrade=self._upgrade
+            self,
+            self._head.method,
+            head,
+            more=more,
+            passing=self._minor == 1,
+            upgrade=self._upgrade,
+            terms=terms,
         )
-        if more and self._origin is origin:
+        if more and self._origin is origin and not self._blocked:
             self._readBody()
         return self
 
@@ -289,7 +297,7 @@ class Exchange(Carriage):
         proxy.write(written, more=False)
         client = proxy.release()
         try:
-            self.relayName, tunnel = switchboard.join(client, leg)
+            self.relayName, tunnel = switchboard.join(client, leg, self._terms)
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._log.failure("the tunnel behind a 101 failed")
             for each in (client, leg):
@@ -334,5 +342,7 @@ class Exchange(Carriage):
         It does again.
         """
         self._blocked = False
-        if not self._proxy.early:
+        if self._partial and self._proxy.early:
+            self._readBody()  # it came with the head, before any of it was allowed
+        elif not self._proxy.early:
             self._proxy.resumeReading()

@@ -93,11 +93,21 @@ class HTTPProxyFactory(Factory):
         taken.arrival = arrival
         return taken
 
-    def format(self, refusal: Refusal, *, withBody: bool = True, close: bool = True) -> bytes:
+    def format(
+        self,
+        refusal: Refusal,
+        *,
+        withBody: bool = True,
+        close: bool = True,
+        asked: tuple[tuple[bytes, bytes], ...] = (),
+        target: str = "",
+    ) -> bytes:
         """
         A refusal, as a client of HTTP is told; see L{formatRefusal}.
         """
-        return formatRefusal(refusal, self.identifier, withBody=withBody, close=close)
+        return formatRefusal(
+            refusal, self.identifier, withBody=withBody, close=close, asked=asked, target=target
+        )
 
     def acceptableProtocols(self) -> list[bytes]:
         """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import STALE, ITunnel, Outcome, Phase, TunnelRequest
+from connectproxy.interfaces import STALE, ITunnel, Outcome, Phase, Terms, TunnelRequest
 from connectproxy.origin import Deadline, OriginConnection
 from connectproxy.wire.framing import CHUNKED, NONE, Delimiter, Framing
 from connectproxy.wire.http2 import ErrorCode, RequestFields
@@ -68,6 +68,7 @@ class Carriage(Deadline):
         self._tunnel: ITunnel | None = None
         self._whenLost: Callable[[], None] | None = None
         self._key: Any = None
+        self._terms: Terms | None = None
         self._status: int | None = None
         self._up = self._down = 0
         self._began = 0.0
@@ -83,6 +84,7 @@ class Carriage(Deadline):
             connection.now(),
             None,
             arrival,
+            b"%b://%b%b" % (asked.scheme, asked.authority, b"" if asked.path == b"*" else asked.path),
         )
 
     def _frame(self) -> Framing:
@@ -110,7 +112,14 @@ class Carriage(Deadline):
         self._giveUp()
         self._status = refusal.row.status
         self._finish("origin", "refused", refusal)
-        self._connection.refuse(self._stream, refusal, withBody=self._method != b"HEAD")
+        self._answer(refusal)
+
+    def _answer(self, refusal: Refusal) -> None:
+        """
+        Answer a refusal.
+        """
+        asked, target = self._asked.fields, str(self._target.destination)
+        self._connection.refuse(self._stream, refusal, asked, target, withBody=self._method != b"HEAD")
 
     def _giveUp(self) -> None:
         """

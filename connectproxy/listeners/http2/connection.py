@@ -165,13 +165,23 @@ class HTTP2Connection(Protocol):
         block = self.encoder.encode(fields, huffman=False)
         self.sender.control(formatHeaders(stream.number, block, self.sender.frameSize, end=end))
 
-    def refuse(self, stream: Stream, refusal: Refusal, *, withBody: bool = True) -> None:
+    def refuse(
+        self,
+        stream: Stream,
+        refusal: Refusal,
+        asked: tuple[tuple[bytes, bytes], ...],
+        target: str = "",
+        *,
+        withBody: bool = True,
+    ) -> None:
         """
         Answer on a stream with a refusal.
 
+        @param asked: as L{explain} takes it.
+        @param target: likewise.
         @param withBody: C{False} for the answer to HEAD.
         """
-        fields, body = explain(refusal, self.port.identifier)
+        fields, body = explain(refusal, self.port.identifier, asked, target)
         encoded = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in fields]
         Answer(self, stream, refusal.row.status, encoded, body if withBody else b"")
 

@@ -26,6 +26,7 @@ from connectproxy.interfaces import (
     Established,
     ICarriage,
     IInboundExchange,
+    Terms,
 )
 from connectproxy.leg import Leg
 from connectproxy.listeners.http2.carriage import Carriage
@@ -66,10 +67,11 @@ class Exchange(Carriage):
         self._origin = origin = self._connection.pool.take(self._key)
         return None if origin is None else origin.established
 
-    def accept(self, established: Established) -> Exchange:
+    def accept(self, established: Established, terms: Terms | None = None) -> Exchange:
         """
         See L{IInboundExchange.accept}.
         """
+        self._terms = terms
         self.finished = Deferred()
         origin = self._origin
         if origin is None or origin.established is not established:
@@ -79,8 +81,15 @@ class Exchange(Carriage):
         stream = self._stream
         more = self._framing is not NONE
         stream.registerProducer(origin, True)
-        origin.begin(self, self._method.decode("ascii"), self._formatHead(), more=more, upgrade=self._UPGRADE)
-        if more and self._origin is origin:
+        origin.begin(
+            self,
+            self._method.decode("ascii"),
+            self._formatHead(),
+            more=more,
+            upgrade=self._UPGRADE,
+            terms=terms,
+        )
+        if more and self._origin is origin and not origin.blocked:
             stream.resumeProducing()
         return self
 
@@ -107,7 +116,7 @@ class Exchange(Carriage):
         self._whenLost = None
         self._over = self.refused = True
         self._giveUp()
-        self._connection.refuse(self._stream, refusal, withBody=self._method != b"HEAD")
+        self._answer(refusal)
 
     def whenLost(self, callback: Callable[[], None]) -> None:
         """

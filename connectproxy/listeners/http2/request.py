@@ -205,6 +205,7 @@ class Requests:
             connection.now(),
             None,
             arrival,
+            request.authority,
         )
         inbound = InboundStream(connection, stream, wanted)
         stream.protocol = inbound
@@ -219,5 +220,5 @@ class Requests:
         connection = self._connection
         target = escape(request.authority, 300) if b"@" not in request.authority else None
         connection.reject(refusal, escape(request.method), target)
-        connection.refuse(stream, refusal, withBody=request.method != b"HEAD")
+        connection.refuse(stream, refusal, request.fields, withBody=request.method != b"HEAD")
         connection.incoming.wasted()

@@ -64,7 +64,8 @@ class InboundStream:
         """
         self._whenLost = None
         self.refused = True
-        self._connection.refuse(self._stream, refusal)
+        request = self.request
+        self._connection.refuse(self._stream, refusal, request.fields, str(request.destination))
 
     def whenLost(self, callback: Callable[[], None]) -> None:
         """

@@ -132,7 +132,7 @@ class WebSocket(Exchange):
         self._connection.incoming.served()
         client = stream.handOver()
         try:
-            self.relayName, tunnel = switchboard.join(client, leg)
+            self.relayName, tunnel = switchboard.join(client, leg, self._terms)
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._log.failure("the tunnel behind a websocket's handshake failed")
             for each in (client, leg):

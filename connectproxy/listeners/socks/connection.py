@@ -4,7 +4,8 @@ memos on SOCKS 4 and 4A).
 
 Hands what a L{Negotiation} makes of the octets to the switchboard, and writes the
 answer.  Greeting, credentials and request may come in one segment, with what is meant
-for the destination behind them.
+for the destination behind them.  While a password is being checked, what the client
+sends is held after one read; the deadline for the request goes on.
 
 A failure is answered in whatever is the dialect's at that point, and the connection
 closed within the ten seconds of RFC 1928 section 6: as HTTP does it, by a half-close,
@@ -17,17 +18,19 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import Arrival, Established, IInboundTunnel, TunnelRequest
+from connectproxy.interfaces import Arrival, Established, Identified, IInboundTunnel, TunnelRequest
 from connectproxy.leg import Leg
 from connectproxy.listeners.socks.datagrams import ClientDatagrams
-from connectproxy.listeners.socks.negotiation import Negotiation
+from connectproxy.listeners.socks.negotiation import Negotiation, Result
 from connectproxy.sockets import LINGER_OCTETS, readNow, setNoDelay, unsent, writeNow
 from connectproxy.wire.socks import Connect, Request, formatReply5
 
@@ -43,6 +46,7 @@ class State(Enum):
     """
 
     READING = "reading a request, or what comes before it"
+    CHECKING = "waiting for who the client is"
     WAITING = "waiting for the switchboard"
     ASSOCIATED = "open for as long as datagrams are relayed"
     LINGERING = "answered for good, and not yet closed"
@@ -71,6 +75,9 @@ class SOCKSProxy(Protocol):
     _ended = False
     _discarded = 0
     _whenLost: Callable[[], None] | None = None
+    _checking: Deferred[Identified] | None = None
+
+    _log = Logger()
 
     def connectionMade(self) -> None:
         """
@@ -79,13 +86,15 @@ class SOCKSProxy(Protocol):
         factory = self.factory
         transport: Any = self.transport
         switchboard = factory.switchboard
-        self._negotiation = Negotiation(switchboard.authenticator, udp=factory.udp)
         factory.reading.add(self)
         now = switchboard.clock.seconds()
-        if self.arrival is not None:
+        accepted = self.arrival is None
+        if accepted:
+            self.arrival = Arrival(self.client, factory.description, now)
+        self._negotiation = Negotiation(switchboard.authenticator, self.arrival, udp=factory.udp)
+        if not accepted:
             switchboard.wheel.add(self, max(0.0, self.arrival.arrived + factory.headTimeout - now))
             return
-        self.arrival = Arrival(self.client, factory.description, now)
         switchboard.wheel.add(self, factory.headTimeout)
         switchboard.connectionOpened(transport.fileno() if hasattr(transport, "fileno") else -1)
         data = readNow(transport)
@@ -102,6 +111,9 @@ class SOCKSProxy(Protocol):
         elif self.state is State.WAITING:
             self._early += data
             transport.pauseProducing()
+        elif self.state is State.CHECKING:
+            self._negotiation.leftover += data
+            transport.pauseProducing()
         else:
             self._discarded += len(data)
             if self._discarded > LINGER_OCTETS:
@@ -111,8 +123,13 @@ class SOCKSProxy(Protocol):
         """
         Go on with the negotiation.
         """
+        self._go(self._negotiation.receive(data))
+
+    def _go(self, result: Result) -> None:
+        """
+        Say what there is to be said, and do what the negotiation has come to.
+        """
         negotiation = self._negotiation
-        result = negotiation.receive(data)
         said, negotiation.said = negotiation.said, b""
         if said:
             writeNow(self.transport, said)  # type: ignore[arg-type]
@@ -120,8 +137,44 @@ class SOCKSProxy(Protocol):
             return
         if isinstance(result, Refusal):
             self._reject(result)
+        elif isinstance(result, Deferred):
+            self._check(result)
         else:
             self._requested(result)
+
+    def _check(self, identified: Deferred[Identified]) -> None:
+        """
+        Who the client is will be known later, or is known now.
+        """
+        self.state = State.CHECKING
+        identified.addCallback(self._checked).addErrback(self._broken)
+        if self.state is State.CHECKING:
+            self._checking = identified
+            if self._negotiation.leftover:
+                self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def _broken(self, failure: Failure) -> None:
+        """
+        A bug of ours, unless it is our own giving up: log it, and let nobody in.
+        """
+        if not failure.check(CancelledError):
+            self._log.failure("the credentials of a client could not be checked", failure)
+            self.transport.abortConnection()  # type: ignore[union-attr]
+
+    def _checked(self, found: Identified) -> None:
+        """
+        It is known who the client is, unless nobody wants to know any more.
+        """
+        if self.state is not State.CHECKING:
+            return
+        self._checking = None
+        self.state = State.READING
+        held = bool(self._negotiation.leftover)
+        self._go(self._negotiation.identified(found))
+        if self.state is State.READING and self._ended:
+            self.transport.loseConnection()  # type: ignore[union-attr]
+        elif held and not self._early and self.state in (State.READING, State.WAITING):
+            self.transport.resumeProducing()  # type: ignore[union-attr]
 
     def _requested(self, message: Request) -> None:
         """
@@ -140,7 +193,7 @@ class SOCKSProxy(Protocol):
             destination, method = Destination(*message.address, None, ""), "UDP ASSOCIATE"
         self.request = TunnelRequest(
             destination, self.client, arrival.listener, negotiation.protocol, method, (), arrival.arrived,
-            negotiation.user, arrival,
+            negotiation.identity, arrival,
         )  # fmt: skip
         if isinstance(message, Connect):
             switchboard.place(self)
@@ -154,6 +207,15 @@ class SOCKSProxy(Protocol):
         self.state = state
         self.factory.reading.discard(self)
         self.factory.switchboard.wheel.remove(self)
+        self._giveUp()
+
+    def _giveUp(self) -> None:
+        """
+        Nobody wants to know any more who the client is.
+        """
+        checking, self._checking = self._checking, None
+        if checking is not None:
+            checking.cancel()
 
     def accept(self, established: Established) -> Leg:
         """
@@ -235,12 +297,12 @@ class SOCKSProxy(Protocol):
         @see: L{connectproxy.wheel.Timed.expired}
         """
         transport: Any = self.transport
-        if self.state is State.READING:
+        if self.state in (State.READING, State.CHECKING):
             if self._negotiation.started:
-                seconds = self.factory.headTimeout
-                self._reject(
-                    Refusal("http_request_timeout", f"there was no whole request after {seconds:g} s")
-                )
+                reading = self.state is State.READING
+                missing = "there was no whole request" if reading else "it was not known who the client is"
+                words = f"{missing} after {self.factory.headTimeout:g} s"
+                self._reject(Refusal("http_request_timeout", words))
             else:
                 self.leave()
         elif unsent(transport) or ISSLTransport.providedBy(transport):
@@ -275,7 +337,7 @@ class SOCKSProxy(Protocol):
         it has to say.
         """
         self._ended = True
-        if self.state is not State.WAITING:
+        if self.state not in (State.WAITING, State.CHECKING):
             self.transport.loseConnection()  # type: ignore[union-attr]
 
     def writeConnectionLost(self) -> None:
@@ -290,8 +352,9 @@ class SOCKSProxy(Protocol):
         switchboard = self.factory.switchboard
         switchboard.wheel.remove(self)
         whenLost, self._whenLost = self._whenLost, None
-        if state is State.READING:
+        if state in (State.READING, State.CHECKING):
             self.factory.reading.discard(self)
+            self._giveUp()
             if self._negotiation.started:
                 self._record(None)
         elif whenLost is not None:

@@ -188,6 +188,8 @@ class AutoCase(SynchronousTestCase):
         senders: str = "",
         client: str = "none",
         certificates: tuple[str, ...] = ("proxy.example",),
+        authentication: str = "",
+        name: str = "",
     ) -> None:
         """
         Make another port.
@@ -200,7 +202,8 @@ class AutoCase(SynchronousTestCase):
             ca = authority().file if client != "none" else ""
             served = tuple(name.encode() for name in ("h2", "http/1.1") if name in protocols)
             secured = ServerTLS(TLSOptions(files, client, ca, served))
-        options = PortOptions(protocols, secured, requireTLS, Networks.parse(senders) if senders else None)
+        known = Networks.parse(senders) if senders else None
+        options = PortOptions(protocols, secured, requireTLS, known, authentication, name)
         self.factory = AutoFactory(self.board, self.description, options, self.dialects)
         self.port: Any = self.reactor.listenTCP(8080, self.wrapped())
 

@@ -105,6 +105,15 @@ class OptionTests(SynchronousTestCase):
         some = Networks.parse("10.0.0.0/8")
         self.assertIs(self.parse(proxy_protocol_from=some).senders, some)
 
+    def test_authentication(self) -> None:
+        """
+        A port may say whether clients say who they are, and what it is called.
+        """
+        for said in ("", "required", "optional", "off"):
+            self.assertEqual(self.parse(authentication=said).authentication, said)
+        self.assertEqual((self.parse().authentication, self.parse().name), ("", ""))
+        self.assertEqual(self.parse(name="office").name, "office")
+
     def test_unusable(self) -> None:
         """
         A certificate that can't be used is told of with the table that names it.

@@ -31,6 +31,17 @@ class OpeningTests(AutoCase):
             taken = self.assertTaken(protocol, octets)
             self.assertEqual(taken.order, ["made", "octets"])
 
+    def test_port(self) -> None:
+        """
+        What is known of the port goes with the connection: its name, by default its endpoint,
+        and whether clients say who they are.
+        """
+        for said, name, known in (("", "", self.description), ("off", "office", "office")):
+            self.make(authentication=said, name=name)
+            self.connect(first=HEAD)
+            arrival = self.taken()[0].arrival
+            self.assertEqual((arrival.listener, arrival.authentication, arrival.tlvs), (known, said, ()))
+
     def test_later(self) -> None:
         """
         So is what comes later.

@@ -9,8 +9,10 @@ import gc
 import weakref
 from typing import Any
 
+from connectproxy.listeners.auto.reception import MOST_TLVS
 from connectproxy.wheel import GRAIN
 from connectproxy.wire.proxyheader import SIGNATURE
+from connectproxy.wire.proxyheader.tlv import formatTLVs
 from tests.fakes import SETTINGS, addressOf
 from tests.listeners.auto.autocase import HEAD, PREFACE, SENDER, AutoCase
 from tests.listeners.auto.tlspeer import TLSPeer
@@ -86,6 +88,48 @@ class HeaderTests(HeaderCase):
             arrival = self.assertTaken("http/1.1", HEAD).arrival
             self.assertEqual(arrival.client, addressOf(SENDER, 51000))
             self.assertEqual(arrival.sender, arrival.client)
+
+    def test_tlvs(self) -> None:
+        """
+        What else the header says of the client goes with the connection, the first of it if
+        there is much; without any there is none.
+        """
+        few = ((0xE0, b"tenant"), (0x05, b"unique"))
+        many = tuple((0xE0 + at % 16, b"%d" % at) for at in range(MOST_TLVS + 1))
+        for tlvs, kept in ((few, few), (many, many[:MOST_TLVS]), ((), ())):
+            behind = BLOCK[16:] + formatTLVs(tlvs)
+            self.make()
+            self.connect(first=BLOCK[:14] + len(behind).to_bytes(2) + behind + HEAD)
+            arrival = self.assertTaken("http/1.1", HEAD).arrival
+            self.assertEqual((arrival.tlvs, arrival.client), (kept, CLIENT))
+        self.make()
+        self.connect(first=LINE + HEAD)
+        self.assertEqual(self.assertTaken("http/1.1", HEAD).arrival.tlvs, ())
+
+    def test_tlvsAlone(self) -> None:
+        """
+        They count where the header names nobody's address, as with a UNIX socket.
+        """
+        behind = bytes(216) + formatTLVs(((0xE0, b"tenant"),))
+        self.connect(first=SIGNATURE + b"\x21\x31" + len(behind).to_bytes(2) + behind + HEAD)
+        arrival = self.assertTaken("http/1.1", HEAD).arrival
+        self.assertEqual((arrival.tlvs, arrival.client.host), (((0xE0, b"tenant"),), SENDER))
+
+    def test_tlvsWithinTLS(self) -> None:
+        """
+        They are known behind TLS, as everything else that the header says.
+        """
+        self.make(tls=True, authentication="optional", name="office")
+        behind = BLOCK[16:] + formatTLVs(((0xE0, b"tenant"),))
+        peer = self.connect(TLSPeer(), first=BLOCK[:14] + len(behind).to_bytes(2) + behind)
+        peer.begin()
+        self.reactor.flush()
+        peer.say(HEAD)
+        self.reactor.flush()
+        arrival = self.assertTaken("http/1.1", HEAD).arrival
+        self.assertEqual((arrival.tlvs, arrival.client), (((0xE0, b"tenant"),), CLIENT))
+        self.assertEqual((arrival.authentication, arrival.listener), ("optional", "office"))
+        self.assertIsNotNone(arrival.tls)
 
     def test_everySplit(self) -> None:
         """

@@ -69,6 +69,12 @@ class ListenerCase(SynchronousTestCase):
         Open a port.
         """
         self.board.settings = {**SETTINGS, **settings}
+        return self.openPort()
+
+    def openPort(self) -> FakePort:
+        """
+        Open a port on the board.
+        """
         options = kind.parseOptions({}, "[[listen]]")
         self.successResultOf(kind.listen(self.reactor, DESCRIPTION, options, self.board))
         return self.reactor.ports[-1]

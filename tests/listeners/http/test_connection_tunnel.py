@@ -31,7 +31,7 @@ class TunnelCase(ListenerCase):
         Open a port on a switchboard.
         """
         self.board = board
-        self.port = super().listen(**board.settings)
+        self.port = self.openPort()
         return self.port
 
     @property

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import html.parser
 import re
-from typing import Any
 
 from connectproxy.interfaces import Arrival
-from tests.fakes import Peer, addressOf, pipePair
+from tests.fakes import FakeAuthenticator, Peer, addressOf, pipePair
 from tests.listeners.http.forwarding import ForwardCase, Response, get
 
 _WAYS = re.compile(r'return "([^"]*)"')
@@ -123,13 +122,10 @@ class PageTests(ForwardCase):
         """
         A browser gets the PAC file before it knows that it has to say who it is.
         """
-
-        class Asks:
-            def identify(self, fields: Any) -> Any:
-                raise AssertionError("nobody is to be asked")
-
-        self.board.authenticator = Asks()
+        known = FakeAuthenticator()
+        self.board.regime = self.board.regime._replace(authenticator=known)
         self.assertEqual(self.page(b"/proxy.pac").status, 200)
+        self.assertEqual(known.asked, [])
 
     def test_hosts(self) -> None:
         """

@@ -10,22 +10,12 @@ from typing import Any
 from connectproxy.interfaces import Arrival
 from connectproxy.listeners import http2
 from connectproxy.wire.http2 import ErrorCode
-from tests.fakes import addressOf
+from tests.fakes import FakeAuthenticator, addressOf
 from tests.listeners.http2.case import HTTP2Case
 from tests.listeners.http2.client import Client
 from tests.listeners.http2.test_request import http
 
 OWN = "127.0.0.1:8080"
-
-
-class Nobody:
-    """
-    An authenticator that must not be asked.
-    """
-
-    def identify(self, fields: Any) -> Any:
-        """Fail."""
-        raise AssertionError("nobody is to be asked")
 
 
 class PageCase(HTTP2Case):
@@ -77,13 +67,15 @@ class ClearTests(PageCase):
         A request for what the client has connected to is answered with the page, whoever has
         to say who they are elsewhere; it is recorded, without the query (conformance 47).
         """
-        self.board.authenticator = Nobody()
+        known = FakeAuthenticator()
+        self.board.regime = self.board.regime._replace(authenticator=known)
         heard = self.ask(self.client(), "GET", "/?token=secret", OWN)
         self.assertEqual((heard.status, heard.ended, heard.reset), (200, True, None))
         self.assertEqual(heard.fields["content-type"], "text/html; charset=utf-8")
         self.assertEqual(int(heard.fields["content-length"]), len(heard.octets))
         self.assertIn("date", heard.fields)
         self.assertIn(b"curl -x http://127.0.0.1:8080 ", heard.octets)
+        self.assertEqual(known.asked, [])
         (event,) = self.events
         self.assertEqual(
             (event["event"], event["protocol"], event["method"], event["target"], event["status"]),

@@ -166,7 +166,7 @@ class WebSocketTests(HTTP2Case):
         in us is logged.
         """
 
-        def fails(client: Any, origin: Any) -> Any:
+        def fails(client: Any, origin: Any, terms: Any) -> Any:
             raise RuntimeError("no relay")
 
         client, origin = self.ask()

@@ -16,7 +16,7 @@ from connectproxy.leg import Leg
 from connectproxy.sockets import LINGER_OCTETS
 from connectproxy.wheel import GRAIN
 from connectproxy.wire.socks import Command, formatRequest4, formatRequest5
-from tests.fakes import SETTINGS, Peer, addressOf
+from tests.fakes import SETTINGS, FakeAuthenticator, Peer, addressOf
 from tests.listeners.socks.test_port import ASKED, DESCRIPTION, HELLO, ListenerCase
 
 ESTABLISHED = Established(Leg(), "198.51.100.1:443")
@@ -65,17 +65,14 @@ class RequestTests(ListenerCase):
         The user is the one that the authenticator knows.
         """
 
-        class Authenticator:
-            def check(self, user: bytes, password: bytes) -> str:
-                return f"{user.decode()} with {password.decode()}"
-
-        self.board.authenticator = Authenticator()
+        self.board.authenticator = known = FakeAuthenticator("ann", "pw")
         client = self.ask(b"\x05\x01\x02")
         self.assertEqual(bytes(client.received), b"\x05\x02")
         self.send(client, b"\x01\x03ann\x02pw")
         self.assertEqual(bytes(client.received), b"\x05\x02\x01\x00")
         self.send(client, ASKED)
-        self.assertEqual(self.board.placed[0].request.user, "ann with pw")
+        request = self.board.placed[0].request
+        self.assertEqual((request.identity, request.user), (known.user, "ann"))
 
     def test_oneWrite(self) -> None:
         """

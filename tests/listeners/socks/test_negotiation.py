@@ -9,10 +9,12 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.address import Destination
 from connectproxy.errors import KINDS, Refusal
+from connectproxy.interfaces import Arrival, ProxyUser
 from connectproxy.listeners.socks.negotiation import Negotiation
 from connectproxy.wire.socks import (
     Associate,
@@ -22,29 +24,38 @@ from connectproxy.wire.socks import (
     formatRequest4,
     formatRequest5,
 )
+from tests.fakes import FakeAuthenticator, addressOf
 
 ANN = formatCredentials("ann", "secret: £")
 TARGET = "host.example", 443
 
 
-class Authenticator:
+ARRIVAL = Arrival(addressOf("192.0.2.7", 51000), "tcp:1080", 1000.0)
+KNOWN = ProxyUser("by connection", means="certificate")
+
+
+class Authenticator(FakeAuthenticator):
     """
-    Knows ann.
+    Knows ann, and perhaps a client by its connection.
 
-    @ivar asked: what it was asked.
+    @ivar told: the names and passwords that it was asked about.
     """
 
-    def __init__(self) -> None:
-        self.asked: list[tuple[bytes, bytes]] = []
+    def __init__(
+        self, connection: ProxyUser | None = None, mode: str = "required", *, later: bool = False
+    ) -> None:
+        FakeAuthenticator.__init__(self, "ann", "secret: £", mode=mode, later=later)
+        self.connection = connection
+        self.told: list[tuple[bytes, bytes]] = []
 
-    def identify(self, fields: Any) -> str | Refusal:
-        raise NotImplementedError
+    def known(self, arrival: Arrival) -> ProxyUser | None:
+        assert arrival is ARRIVAL
+        return self.connection
 
-    def check(self, user: bytes, password: bytes) -> str | Refusal:
-        self.asked.append((user, password))
-        if (user, password) == (b"ann", "secret: £".encode()):
-            return "Ann"
-        return Refusal("proxy_authentication_required", "the user or the password is wrong")
+    def check(self, user: bytes, password: bytes, arrival: Arrival) -> Any:
+        assert arrival is ARRIVAL
+        self.told.append((user, password))
+        return FakeAuthenticator.check(self, user, password, arrival)
 
 
 def request4(host: str, user: bytes = b"ann") -> bytes:
@@ -69,7 +80,7 @@ class NegotiationCase(SynchronousTestCase):
 
         @return: the result, everything that was said, and the negotiation.
         """
-        negotiation, said, result = Negotiation(known, udp=udp), b"", None
+        negotiation, said, result = Negotiation(known, ARRIVAL, udp=udp), b"", None
         for piece in pieces:
             self.assertIs(result, None, pieces)
             result = negotiation.receive(piece)
@@ -94,8 +105,8 @@ class NegotiationCase(SynchronousTestCase):
             found = self.negotiate(*way, known=known, udp=udp)
             self.assertEqual(found[:2], (result, said), way)
             self.assertEqual(
-                (found[2].user, found[2].protocol, found[2].soFar),
-                (negotiation.user, negotiation.protocol, negotiation.soFar),
+                (found[2].identity, found[2].protocol, found[2].soFar),
+                (negotiation.identity, negotiation.protocol, negotiation.soFar),
             )
         return expected
 
@@ -122,7 +133,9 @@ class FiveTests(NegotiationCase):
             octets = b"\x05%c%b" % (len(offered), offered) + formatRequest5(*TARGET)
             result, said, negotiation = self.alike(octets)
             self.assertEqual(result, Connect(Destination("host.example", 443, None, "host.example.")))
-            self.assertEqual((said, negotiation.user, negotiation.protocol), (b"\x05\x00", None, "socks5"))
+            self.assertEqual(
+                (said, negotiation.identity, negotiation.protocol), (b"\x05\x00", None, "socks5")
+            )
             self.assertEqual(negotiation.success(), b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
 
     def test_passwordUnasked(self) -> None:
@@ -132,7 +145,7 @@ class FiveTests(NegotiationCase):
         """
         result, said, negotiation = self.alike(b"\x05\x01\x02" + ANN + formatRequest5(*TARGET))
         self.assertIsInstance(result, Connect)
-        self.assertEqual((said, negotiation.user), (b"\x05\x02\x01\x00", None))
+        self.assertEqual((said, negotiation.identity), (b"\x05\x02\x01\x00", None))
 
     def test_password(self) -> None:
         """
@@ -144,8 +157,8 @@ class FiveTests(NegotiationCase):
             octets = b"\x05%c%b" % (len(offered), offered) + ANN + formatRequest5(*TARGET)
             result, said, negotiation = self.alike(octets, known)
             self.assertIsInstance(result, Connect)
-            self.assertEqual((said, negotiation.user), (b"\x05\x02\x01\x00", "Ann"))
-        self.assertEqual(set(known.asked), {(b"ann", "secret: £".encode())})
+            self.assertEqual((said, negotiation.identity), (b"\x05\x02\x01\x00", known.user))
+        self.assertEqual(set(known.told), {(b"ann", "secret: £".encode())})
 
     def test_wrongPassword(self) -> None:
         """
@@ -156,7 +169,9 @@ class FiveTests(NegotiationCase):
         result, said, negotiation = self.alike(octets, Authenticator())
         self.assertEqual(self.negotiate(octets + formatRequest5(*TARGET), known=Authenticator())[0], result)
         self.assertEqual(result.kind, "proxy_authentication_required")
-        self.assertEqual((said, negotiation.user, negotiation.soFar), (b"\x05\x02\x01\x01", None, ("", "")))
+        self.assertEqual(
+            (said, negotiation.identity, negotiation.soFar), (b"\x05\x02\x01\x01", None, ("", ""))
+        )
 
     def test_methods(self) -> None:
         """
@@ -218,6 +233,130 @@ class FiveTests(NegotiationCase):
         self.assertIn("socks.udp", refusal.detail)
 
 
+class KnownTests(NegotiationCase):
+    """
+    Clients that need not say who they are.
+    """
+
+    def test_connection(self) -> None:
+        """
+        Who is known by its connection need not say who it is, in any version.
+        """
+        for mode in ("required", "optional"):
+            for octets in (b"\x05\x01\x00" + formatRequest5(*TARGET), request4("host.example")):
+                result, said, negotiation = self.alike(octets, Authenticator(KNOWN, mode))
+                self.assertIsInstance(result, Connect)
+                self.assertEqual((negotiation.identity, b"\x05\x00".startswith(said)), (KNOWN, True))
+
+    def test_credentialsFirst(self) -> None:
+        """
+        One that offers a password is asked for it, whether it is known or may stay a stranger:
+        the right one goes before the connection, and a wrong one is refused.
+        """
+        wrong = formatCredentials("ann", "wrong")
+        for connection, mode in ((KNOWN, "required"), (KNOWN, "optional"), (None, "optional")):
+            for offered in (b"\x02", b"\x00\x02", b"\x02\x00"):
+                greeting = b"\x05%c%b" % (len(offered), offered)
+                known = Authenticator(connection, mode)
+                result, said, negotiation = self.alike(greeting + ANN + formatRequest5(*TARGET), known)
+                self.assertIsInstance(result, Connect)
+                self.assertEqual((said, negotiation.identity), (b"\x05\x02\x01\x00", known.user))
+                refusal, said, _ = self.negotiate(greeting + wrong, known=known)
+                self.assertEqual((refusal, said), (known.refusal, b"\x05\x02\x01\x01"))
+
+    def test_strangers(self) -> None:
+        """
+        Where clients may say who they are, one that does not is nobody.
+        """
+        for octets in (b"\x05\x01\x00" + formatRequest5(*TARGET), request4("192.0.2.1")):
+            result, _, negotiation = self.alike(octets, Authenticator(mode="optional"))
+            self.assertIsInstance(result, Connect)
+            self.assertIs(negotiation.identity, None)
+
+    def test_off(self) -> None:
+        """
+        Where nobody is asked, nothing is looked at, and what is known is the switchboard's to
+        find out.
+        """
+        known = Authenticator(KNOWN, "off")
+        for octets, said in (
+            (b"\x05\x02\x02\x00" + formatRequest5(*TARGET), b"\x05\x00"),
+            (b"\x05\x01\x02" + formatCredentials("x", "y") + formatRequest5(*TARGET), b"\x05\x02\x01\x00"),
+            (request4("192.0.2.1"), b""),
+        ):
+            result, told, negotiation = self.alike(octets, known)
+            self.assertIsInstance(result, Connect)
+            self.assertEqual((told, negotiation.identity, known.told), (said, None, []))
+
+    def test_unsafe(self) -> None:
+        """
+        Where a password would be sent in clear text, and the operator does not want that, none
+        is asked for: who needs none goes on, and all others are refused before they send it
+        (conformance 70).
+        """
+        why = Refusal("http_request_denied", "it would be sent in clear text")
+        for connection, mode, offered, goesOn in (
+            (None, "required", b"\x02", False),
+            (None, "required", b"\x00\x02", False),
+            (None, "optional", b"\x02\x00", True),
+            (KNOWN, "required", b"\x00\x02", True),
+        ):
+            known = Authenticator(connection, mode)
+            self.patch(known, "unsafe", lambda arrival: why)
+            greeting = b"\x05%c%b" % (len(offered), offered)
+            if goesOn:
+                result, said, negotiation = self.alike(greeting + formatRequest5(*TARGET), known)
+                self.assertIsInstance(result, Connect)
+                self.assertEqual((said, negotiation.identity, known.told), (b"\x05\x00", connection, []))
+            else:
+                refusal, said, _ = self.negotiate(greeting, known=known)
+                self.assertEqual((refusal, said), (why, b"\x05\xff"))
+
+    def test_later(self) -> None:
+        """
+        While it is being found out who asks, nothing is said and nothing read; with the answer
+        it goes on where it was, with all that has come meanwhile, however it was cut.
+        """
+        octets = b"\x05\x01\x02" + ANN + formatRequest5(*TARGET) + b"early"
+        behind = 3 + len(ANN)
+        for cut in range(behind, len(octets) + 1):
+            known = Authenticator(later=True)
+            waiting, said, negotiation = self.negotiate(octets[:cut], known=known)
+            self.assertIsInstance(waiting, Deferred)
+            self.assertEqual((said, negotiation.leftover), (b"\x05\x02", octets[behind:cut]))
+            negotiation.leftover += octets[cut:]
+            result = negotiation.identified(known.user)
+            self.assertIsInstance(result, Connect)
+            self.assertEqual(
+                (negotiation.said, negotiation.leftover, negotiation.identity),
+                (b"\x01\x00", b"early", known.user),
+            )
+            known.answer()
+
+    def test_laterWrong(self) -> None:
+        """
+        A refusal that comes later is the same status as one at once, whatever its kind.
+        """
+        for kind in ("proxy_authentication_required", "login_limit_reached"):
+            known = Authenticator(later=True)
+            _, _, negotiation = self.negotiate(b"\x05\x01\x02" + ANN + b"\x05", known=known)
+            refusal = Refusal(kind)
+            self.assertIs(negotiation.identified(refusal), refusal)
+            self.assertEqual((negotiation.said, negotiation.denial(refusal)), (b"", b"\x01\x01"))
+            self.assertIs(negotiation.identity, None)
+            known.answer()
+
+    def test_laterNothing(self) -> None:
+        """
+        With nothing behind the credentials the negotiation just goes on.
+        """
+        known = Authenticator(later=True)
+        _, _, negotiation = self.negotiate(b"\x05\x01\x02" + ANN, known=known)
+        self.assertIs(negotiation.identified(known.user), None)
+        self.assertIsInstance(negotiation.receive(formatRequest5(*TARGET)), Connect)
+        known.answer()
+
+
 class FourTests(NegotiationCase):
     """
     SOCKS 4 and 4a.
@@ -230,7 +369,7 @@ class FourTests(NegotiationCase):
         for host, protocol in (("192.0.2.1", "socks4"), ("host.example", "socks4a")):
             result, said, negotiation = self.alike(request4(host))
             self.assertEqual((result.destination.host, said), (host, b""))
-            self.assertEqual((negotiation.user, negotiation.protocol), (None, protocol))
+            self.assertEqual((negotiation.identity, negotiation.protocol), (None, protocol))
             self.assertEqual(negotiation.success(), b"\x00\x5a\x00\x00\x00\x00\x00\x00")
 
     def test_noProof(self) -> None:
@@ -243,7 +382,7 @@ class FourTests(NegotiationCase):
             result, said, negotiation = self.alike(request4(host), known)
             self.assertEqual(result.kind, "proxy_authentication_required")
             self.assertIn("SOCKS 5", result.detail)
-            self.assertEqual((said[:2], negotiation.user, known.asked), (b"\x00\x5b", None, []))
+            self.assertEqual((said[:2], negotiation.identity, known.told), (b"\x00\x5b", None, []))
             self.assertEqual(negotiation.soFar, ("CONNECT", f"{host}:443"))
 
     def test_malformed(self) -> None:
@@ -281,7 +420,7 @@ class StrangerTests(NegotiationCase):
         """
         It is known whether any octet has come.
         """
-        negotiation = Negotiation(None, udp=True)
+        negotiation = Negotiation(None, ARRIVAL, udp=True)
         self.assertEqual((negotiation.started, negotiation.soFar), (False, ("", "")))
         negotiation.receive(b"\x05")
         self.assertEqual((negotiation.started, negotiation.soFar), (True, ("", "")))
@@ -327,7 +466,7 @@ class MutantTests(NegotiationCase):
         known = Authenticator() if asked else None
         whole = self.negotiate(octets, known=known)
         ends = sorted({0, *(cut for cut in cuts if cut < len(octets)), len(octets)})
-        negotiation, said, result = Negotiation(known, udp=True), b"", None
+        negotiation, said, result = Negotiation(known, ARRIVAL, udp=True), b"", None
         for start, end in pairwise(ends):
             result = negotiation.receive(octets[start:end])
             said, negotiation.said = said + negotiation.said, b""
@@ -336,4 +475,4 @@ class MutantTests(NegotiationCase):
         if isinstance(result, Refusal):
             said += negotiation.denial(result)
         self.assertEqual((result, said), whole[:2])
-        self.assertTrue(not asked or not isinstance(result, Connect) or negotiation.user == "Ann")
+        self.assertTrue(not asked or not isinstance(result, Connect) or negotiation.identity == known.user)
