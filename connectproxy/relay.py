@@ -14,35 +14,25 @@ direction ends both, after what is outstanding has been written.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IReactorTime, ISSLTransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from connectproxy.interfaces import IRelay, ITunnel, Outcome, Phase
+from connectproxy.interfaces import IRelay, ITunnel, Outcome, Phase, Terms, Timeouts
 from connectproxy.leg import Leg, Truncated, adopt
-from connectproxy.sockets import pendingError, unsent, writeNow
+from connectproxy.shaping import Meter
+from connectproxy.side import MeteredSide, Side
 from connectproxy.wheel import Wheel
 
 __all__ = ["Timeouts", "Tunnel", "WiredRelay"]
 
-
-class Timeouts(NamedTuple):
-    """
-    How long a tunnel may be without something, in seconds; 0 for no limit.
-
-    @ivar idle: without an octet in either direction.
-    @ivar halfOpen: without an octet after one side has ended its stream.
-    @ivar lifetime: in all.
-    """
-
-    idle: float = 3600.0
-    halfOpen: float = 120.0
-    lifetime: float = 0.0
+_USUAL = Timeouts()
+_ORDINARY = Terms()
 
 
 @implementer(ITunnel)
@@ -52,18 +42,20 @@ class Tunnel:
 
     Whoever moves bytes sets C{active}; nothing else is done per read.
 
+    @ivar clock: tells the time.
     @ivar active: when the last octet moved, in seconds of the clock.
     @ivar halfOpen: one of the two sides has ended its stream.
     @ivar kind: how it ended; empty while it is up.
+    @ivar meters: of its directions, where there is a limit to its rate.
     """
 
     __slots__ = (
-        "__weakref__", "_clock", "_started", "_timeouts", "_wheel", "active", "endedBy", "finished",
-        "halfOpen", "kind", "slot",
+        "__weakref__", "_started", "_timeouts", "_wheel", "active", "clock", "endedBy", "finished",
+        "halfOpen", "kind", "meters", "slot",
     )  # fmt: skip
 
     def __init__(self, clock: IReactorTime, wheel: Wheel, timeouts: Timeouts) -> None:
-        self._clock = clock
+        self.clock = clock
         self._wheel = wheel
         self._timeouts = timeouts
         self._started = self.active = clock.seconds()
@@ -71,6 +63,7 @@ class Tunnel:
         self.kind = ""
         self.endedBy = ""
         self.slot = 0
+        self.meters: tuple[Meter, ...] = ()
         self.finished: Deferred[Outcome] = Deferred()
 
     @property
@@ -100,7 +93,7 @@ class Tunnel:
         """
         Set the deadline that comes first.
         """
-        due = self._due(self._clock.seconds())
+        due = self._due(self.clock.seconds())
         if due is not None:
             self._wheel.add(self, due)
 
@@ -111,7 +104,7 @@ class Tunnel:
         """
         self.halfOpen = True
         self.endedBy = endedBy
-        self.active = self._clock.seconds()
+        self.active = self.clock.seconds()
         self._wheel.remove(self)
         self.watch()
 
@@ -134,6 +127,8 @@ class Tunnel:
 
         @see: L{connectproxy.wheel.Timed.expired}
         """
+        if any(meter.waiting for meter in self.meters):
+            self.active = now  # it would move octets, and may not
         due = self._due(now)
         if due is None or due > 0:
             return due
@@ -151,91 +146,10 @@ class Tunnel:
         Both sockets are closed.
         """
         self._wheel.remove(self)
-        seconds = self._clock.seconds() - self._started
+        seconds = self.clock.seconds() - self._started
         self.finished.callback(
             Outcome(self.endedBy, Phase.RELAYING, self.kind, self.bytesUp, self.bytesDown, seconds)
         )
-
-
-@implementer(IHalfCloseableProtocol, IPushProducer)
-class _Side(Protocol):
-    """
-    One side of a wired tunnel: what its transport delivers, the other's is given.
-    So it is the producer of the other's transport.
-
-    @ivar peer: the other side.
-    @ivar count: octets passed on to the other side's transport.
-    @ivar ended: this side will deliver no more.
-    @ivar open: the transport is not closed yet.
-    """
-
-    peer: _Side
-    ended = False
-    open = True
-    count = 0
-
-    def __init__(self, tunnel: WiredTunnel, name: str) -> None:
-        self.tunnel = tunnel
-        self.name = name
-
-    @property
-    def taken(self) -> int:
-        """
-        Octets from this side that the other side's socket has taken; for
-        transports with layers, that were given to the other transport and are not
-        queued there.
-        """
-        return self.count - unsent(self.peer.transport) if self.peer.open else self.count
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Pass it on; the transports' buffers and the producers do the rest.
-        """
-        self.tunnel.active = self.tunnel._clock.seconds()
-        self.count += len(data)
-        writeNow(self.peer.transport, data)  # type: ignore[arg-type]
-
-    def pauseProducing(self) -> None:
-        """
-        The other side's transport has enough for now.
-        """
-        self.transport.pauseProducing()  # type: ignore[union-attr]
-
-    def resumeProducing(self) -> None:
-        """
-        The other side's transport has written what it had.
-        """
-        self.transport.resumeProducing()  # type: ignore[union-attr]
-
-    def stopProducing(self) -> None:
-        """
-        The other side's transport is lost, and says so next.  Were this one its
-        producer itself, it would close before anybody knew of a reset.
-        """
-
-    def readConnectionLost(self) -> None:
-        """
-        The end of this side's stream, with its other direction still open.
-        """
-        if not self.ended:
-            self.ended = True
-            if pendingError(self.transport):
-                self.tunnel.end(self.name, "reset")
-            else:
-                self.tunnel.sideEnded(self)
-
-    def writeConnectionLost(self) -> None:
-        """
-        The half-close that was asked for has been done.
-        """
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The transport is closed, by whomever.
-        """
-        self.peer.count -= unsent(self.transport)
-        self.open = False
-        self.tunnel.sideLost(self, reason)
 
 
 class WiredTunnel(Tunnel):
@@ -245,10 +159,27 @@ class WiredTunnel(Tunnel):
 
     __slots__ = ("client", "origin")
 
-    def __init__(self, clock: IReactorTime, wheel: Wheel, timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        wheel: Wheel,
+        timeouts: Timeouts,
+        shapers: Sequence[tuple[Any, Any]] = (),
+    ) -> None:
+        """
+        @param shapers: see L{Terms}.
+        """
         Tunnel.__init__(self, clock, wheel, timeouts)
-        self.client = _Side(self, "client")
-        self.origin = _Side(self, "origin")
+        self.client: Side
+        self.origin: Side
+        if shapers:
+            up, down = zip(*shapers, strict=True)
+            self.client = client = MeteredSide(self, "client", up)
+            self.origin = origin = MeteredSide(self, "origin", down)
+            self.meters = (client.valve, origin.valve)
+        else:
+            self.client = Side(self, "client")
+            self.origin = Side(self, "origin")
         self.client.peer = self.origin
         self.origin.peer = self.client
 
@@ -271,20 +202,16 @@ class WiredTunnel(Tunnel):
             adopt(leg.transport, side)
         for _, side in pairs:
             transport: Any = side.transport
-            transport.registerProducer(side.peer, True)
+            transport.registerProducer(side.peer.producer, True)
         self.watch()
         for leg, side in pairs:
             if leg.held and not self.kind:
-                side.dataReceived(leg.held)
+                side.begin(leg.held)
         for leg, side in pairs:
-            if self.kind:
-                break
-            if leg.ended:
-                side.readConnectionLost()
-            elif not getattr(side.peer.transport, "producerPaused", False):
-                side.transport.resumeProducing()  # type: ignore[union-attr]
+            if not self.kind:
+                side.start(leg.ended)
 
-    def sideEnded(self, side: _Side) -> None:
+    def sideEnded(self, side: Side) -> None:
         """
         Pass an end of stream on, after what came before it.
 
@@ -301,7 +228,7 @@ class WiredTunnel(Tunnel):
             peer.loseWriteConnection()
             self.halfClosed(side.name)
 
-    def sideLost(self, side: _Side, reason: Failure) -> None:
+    def sideLost(self, side: Side, reason: Failure) -> None:
         """
         One transport is closed: the other follows, and the last one concludes.
         """
@@ -320,6 +247,8 @@ class WiredTunnel(Tunnel):
         """
         self.endedBy = endedBy
         self.kind = kind
+        for meter in self.meters:
+            meter.stop()
         for side in (self.client, self.origin):
             if side.open:
                 transport: Any = side.transport
@@ -330,7 +259,7 @@ class WiredTunnel(Tunnel):
                     transport.abortConnection()
         if not self.finished.called:
             self._wheel.remove(self)
-            self.active = self._clock.seconds()
+            self.active = self.clock.seconds()
             self.watch()
 
 
@@ -342,7 +271,7 @@ class WiredRelay:
 
     relayName = "wired"
 
-    def __init__(self, clock: IReactorTime, wheel: Wheel, timeouts: Timeouts = Timeouts()) -> None:
+    def __init__(self, clock: IReactorTime, wheel: Wheel, timeouts: Timeouts = _USUAL) -> None:
         """
         @param clock: tells the time.
         @param wheel: keeps the deadlines, on the same clock.
@@ -358,11 +287,12 @@ class WiredRelay:
         """
         return True
 
-    def join(self, client: Leg, origin: Leg) -> WiredTunnel:
+    def join(self, client: Leg, origin: Leg, terms: Terms | None = None) -> WiredTunnel:
         """
         See L{IRelay.join}.
         """
-        tunnel = WiredTunnel(self._clock, self._wheel, self._timeouts)
+        timeouts, shapers = terms or _ORDINARY
+        tunnel = WiredTunnel(self._clock, self._wheel, timeouts or self._timeouts, shapers)
         tunnel.begin(client, origin)
         return tunnel
 

@@ -38,12 +38,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from connectproxy.interfaces import IRelay
+from connectproxy.interfaces import IRelay, Terms
 from connectproxy.leg import Leg, adopt
 from connectproxy.pipes import PIPE_SIZE, Pipe, PipePool
 from connectproxy.relay import Timeouts
 from connectproxy.sockets import plainSocket, unsent
-from connectproxy.spliced import End, SplicedTunnel
+from connectproxy.spliced import FLAGS, IN, OUT, PARKED, End, SplicedTunnel, isSupported
 from connectproxy.wheel import Wheel
 
 __all__ = ["SpliceRelay"]
@@ -58,12 +58,9 @@ cost a third more CPU per octet with sixteen busy tunnels."""
 COPY_SIZE = 65536
 """Octets read at once where there is no pipe to be had."""
 
-IN, OUT = getattr(select, "EPOLLIN", 1), getattr(select, "EPOLLOUT", 4)
 HUP, ERR = getattr(select, "EPOLLHUP", 16), getattr(select, "EPOLLERR", 8)
-PARKED = -1
-"""A mask: the socket is not in the epoll set at all."""
 
-FLAGS = getattr(os, "SPLICE_F_MOVE", 1) | getattr(os, "SPLICE_F_NONBLOCK", 2)
+_ORDINARY = Terms()
 
 
 @implementer(IRelay, IReadDescriptor)
@@ -99,27 +96,7 @@ class SpliceRelay:
         self._inHand: Pipe | None = None  # an empty pipe, out of the pool, for the next read
         self._epoll: select.epoll | None = None
 
-    @staticmethod
-    def isSupported() -> bool:
-        """
-        Whether this system has what it takes.  A sandbox may have the call and
-        refuse it.
-        """
-        if not hasattr(os, "splice") or not hasattr(select, "epoll"):
-            return False
-        pool = PipePool()
-        try:
-            pipes = pool.take(), pool.take()
-        except OSError:
-            return False
-        try:
-            os.write(pipes[0][1], b"x")
-            return os.splice(pipes[0][0], pipes[1][1], 1, flags=FLAGS) == 1
-        except OSError:
-            return False
-        finally:
-            for pipe in pipes:
-                pool.discard(pipe)
+    isSupported = staticmethod(isSupported)
 
     def canJoin(self, client: Leg, origin: Leg) -> bool:
         """
@@ -148,7 +125,7 @@ class SpliceRelay:
         self._reactor.addReader(self)
         return True
 
-    def join(self, client: Leg, origin: Leg) -> SplicedTunnel:
+    def join(self, client: Leg, origin: Leg, terms: Terms | None = None) -> SplicedTunnel:
         """
         See L{IRelay.join}.
         """
@@ -157,7 +134,8 @@ class SpliceRelay:
         assert self._epoll is not None
         pair = (plainSocket(client.transport), plainSocket(origin.transport))
         assert pair[0] is not None and pair[1] is not None
-        tunnel = SplicedTunnel(self, client, origin, (pair[0], pair[1]))
+        timeouts, shapers = terms or _ORDINARY
+        tunnel = SplicedTunnel(self, client, origin, (pair[0], pair[1]), timeouts or self.timeouts, shapers)
         self._now = tunnel.active
         for leg, end in ((client, tunnel.client), (origin, tunnel.origin)):
             leg.transport.pauseProducing()  # type: ignore[union-attr]
@@ -173,8 +151,33 @@ class SpliceRelay:
             tunnel.end("proxy", "aborted")
         for end in (tunnel.client, tunnel.origin):
             if end.early and not tunnel.kind:
-                self._flush(end)
+                self._begin(end)
         return tunnel
+
+    def _begin(self, end: End) -> None:
+        """
+        Pass on what came before the tunnel.  It may have to wait as well: or a new
+        tunnel would always be good for some octets.
+        """
+        meter = end.meter
+        if meter is not None:
+            if not meter.allowance():
+                end.rearm(self._epoll)
+                return
+            meter.spend(len(end.early))
+        self._flush(end)
+
+    def goOn(self, end: End) -> None:
+        """
+        A side whose rate is limited may be read again.
+        """
+        self._now = self.clock.seconds()
+        if end.early:
+            self._begin(end)
+            return
+        self._fill(end)
+        if end.tunnel is not None:
+            end.rearm(self._epoll)
 
     def forget(self, end: End) -> None:
         """
@@ -255,15 +258,19 @@ class SpliceRelay:
         read.  Nothing of it waits when this is called.
 
         The pipe in hand is the side's from before the first octet goes in until
-        it is known that all have come out.  A pipe that was filled whole is worth
-        another turn: there is more.
+        it is known that all have come out.  A pipe that was filled whole, or with all
+        that was allowed, is worth another turn: there is more.
         """
+        meter, size = end.meter, PIPE_SIZE
+        if meter is not None and (size := min(size, meter.allowance())) == 0:
+            end.rearm(self._epoll)
+            return
         pipe = self._inHand
         if pipe is None:
             try:
                 pipe = self.pipes.take()
             except OSError:
-                self._copy(end)
+                self._copy(end, size)
                 return
         self._inHand = None
         end.pipe = pipe
@@ -271,7 +278,7 @@ class SpliceRelay:
         turns = TURNS
         while True:
             try:
-                end.held = n = os.splice(end.fd, pipe[1], PIPE_SIZE, None, None, FLAGS)
+                end.held = n = os.splice(end.fd, pipe[1], size, None, None, FLAGS)
             except BlockingIOError:
                 n = -1
                 break
@@ -281,6 +288,8 @@ class SpliceRelay:
             if not n:
                 break
             end.tunnel.active = self._now
+            if meter is not None:
+                meter.spend(n)
             taken = 0
             try:
                 taken = os.splice(pipe[0], peer.fd, n, None, None, FLAGS)
@@ -292,23 +301,28 @@ class SpliceRelay:
             end.count += taken
             end.held = n - taken
             if end.held:
-                self._rearm(end)
+                end.rearm(self._epoll)
                 return
             turns -= 1
-            if n < PIPE_SIZE or not turns:
+            if n < size or not turns:
+                break
+            if meter is not None and (size := min(PIPE_SIZE, meter.allowance())) == 0:
+                end.rearm(self._epoll)
                 break
         end.pipe = None
         self._inHand = pipe
         if n <= 0:
-            self._copy(end)
+            self._copy(end, size)
 
-    def _copy(self, end: End) -> None:
+    def _copy(self, end: End, size: int) -> None:
         """
         Do without a pipe: for want of descriptors, or where splice moves nothing,
         which is at the end of the stream and at the mark of urgent data.
+
+        @param size: how many octets are allowed.
         """
         try:
-            data = end.sock.recv(COPY_SIZE)
+            data = end.sock.recv(min(size, COPY_SIZE))
         except BlockingIOError:
             return
         except OSError:
@@ -317,6 +331,8 @@ class SpliceRelay:
         if not data:
             self._ended(end)
             return
+        if end.meter is not None:
+            end.meter.spend(len(data))
         end.early = data
         self._flush(end)
 
@@ -343,13 +359,15 @@ class SpliceRelay:
         except OSError:
             end.tunnel.end(peer.name, "reset")
             return
-        self._rearm(end)
+        end.rearm(self._epoll)
 
     def _ended(self, end: End) -> None:
         """
         A side has sent its end of stream, and all that came before it is written.
         """
         end.ended = True
+        if end.meter is not None:
+            end.meter.stop()
         tunnel, peer = end.tunnel, end.peer
         if peer.ended:
             tunnel.end(tunnel.endedBy, "eof", orderly=True)
@@ -360,28 +378,4 @@ class SpliceRelay:
             tunnel.end(peer.name, "reset")
             return
         tunnel.halfClosed(end.name)
-        self._rearm(end)
-
-    def _rearm(self, end: End) -> None:
-        """
-        Poll a side for reading while nothing from it waits, and its peer for
-        writing while something does.
-        """
-        peer = end.peer
-        waits = end.held or end.early
-        self._ask(end, (end.mask & OUT if end.mask != PARKED else 0) | (0 if waits or end.ended else IN))
-        self._ask(peer, (peer.mask & IN if peer.mask != PARKED else 0) | (OUT if waits else 0))
-
-    def _ask(self, end: End, mask: int) -> None:
-        """
-        Have a socket polled for what C{mask} says, and make no call that changes
-        nothing.
-        """
-        assert self._epoll is not None
-        if end.mask == PARKED:
-            if mask & IN:
-                end.mask = mask
-                self._epoll.register(end.fd, mask)
-        elif mask != end.mask:
-            end.mask = mask
-            self._epoll.modify(end.fd, mask)
+        end.rearm(self._epoll)

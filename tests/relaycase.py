@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from connectproxy.interfaces import Outcome
+from connectproxy.interfaces import Outcome, Terms
 from connectproxy.leg import Leg
 from connectproxy.relay import Timeouts
 from connectproxy.sockets import unsent
@@ -145,6 +145,7 @@ class Case:
 
     @ivar reactor: the one of the sockets.
     @ivar clock: the one of the deadlines.
+    @ivar begun: what it said when the relay was made.
     @ivar until: gives a Deferred that fires when a condition holds.
     @ivar turns: gives a Deferred that fires when nothing happens any more.
     @ivar connect: connects two protocols; with small kernel buffers if that is asked for.
@@ -152,6 +153,7 @@ class Case:
 
     reactor: Any
     clock: Any
+    begun: float
     wheel: Wheel
     relay: Any
     until: Callable[[Callable[[], Any]], Deferred[None]]
@@ -174,6 +176,7 @@ class Case:
         """
         Have a relay.
         """
+        self.begun = self.clock.seconds()
         self.wheel = Wheel(self.clock)
         self.relay = self.makeRelay(timeouts)
 
@@ -185,6 +188,7 @@ class Case:
         early: tuple[bytes, bytes] = (b"", b""),
         ended: tuple[bool, bool] = (False, False),
         small: bool = False,
+        terms: Terms | None = None,
     ) -> Rig:
         """
         Have a tunnel: the client's leg as listeners make it, the origin's as upstreams do.
@@ -192,6 +196,7 @@ class Case:
         @param early: what the legs hold, the client's first.
         @param ended: whether they have come to their end, likewise.
         @param small: have small kernel buffers.
+        @param terms: what the tunnel is carried by, where that is not what all are.
         """
         client, origin = client or Peer(), origin or Peer()
         listening, dialled = Protocol(), Leg()
@@ -202,7 +207,7 @@ class Case:
             dialled.dataReceived(early[1])
         if ended[1]:
             dialled.readConnectionLost()
-        tunnel = self.relay.join(Leg.of(near[0], early[0], ended=ended[0]), dialled)
+        tunnel = self.relay.join(Leg.of(near[0], early[0], ended=ended[0]), dialled, terms)
         return Rig(client, origin, near, tunnel)
 
     async def blocked(self) -> Rig:

@@ -5,7 +5,6 @@ Tests for L{connectproxy.relay}.
 from __future__ import annotations
 
 import datetime
-import socket
 from typing import Any
 
 import pytest
@@ -18,38 +17,25 @@ from twisted.internet.interfaces import IOpenSSLContextFactory, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from connectproxy.interfaces import Phase
 from connectproxy.leg import Leg
 from connectproxy.relay import Timeouts, Tunnel, WiredRelay
-from connectproxy.sockets import unsent
 from connectproxy.wheel import Wheel
 from tests.fakes import FakeReactor, Peer, pipePair
 from tests.relaycase import TIMEOUTS, FakeCase, LoopbackCase, Rig
 from tests.relaycontract import BulkContract, BytesContract, EndContract
+from tests.relayrate import RateContract
 from tests.relaystorm import StormContract
 from tests.relaytime import TimeContract
+from tests.wiredcase import Wired
 
 
-class Wired:
-    """
-    The relay under test.
-    """
-
-    clock: Any
-    wheel: Any
-
-    def makeRelay(self, timeouts: Timeouts) -> WiredRelay:
-        return WiredRelay(self.clock, self.wheel, timeouts)
-
-    def userSpace(self, rig: Rig) -> int:
-        return sum(map(unsent, rig.near))
-
-
-class FakeWiredTests(Wired, BulkContract, BytesContract, EndContract, TimeContract, StormContract, FakeCase):
+class FakeWiredTests(
+    Wired, BulkContract, BytesContract, EndContract, TimeContract, RateContract, StormContract, FakeCase
+):
     """
     The contract over fakes.
     """
@@ -80,33 +66,11 @@ class FakeWiredTests(Wired, BulkContract, BytesContract, EndContract, TimeContra
 
 @pytest.mark.integration
 class LoopbackWiredTests(
-    Wired, BulkContract, BytesContract, EndContract, TimeContract, StormContract, LoopbackCase
+    Wired, BulkContract, BytesContract, EndContract, TimeContract, RateContract, StormContract, LoopbackCase
 ):
     """
     The contract over loopback sockets.
     """
-
-
-@pytest.mark.integration
-class HiddenResetTests(Wired, LoopbackCase):
-    """
-    A reset that the reactor shows as an end of stream.
-    """
-
-    async def test_resetTakenForAnEnd(self) -> None:
-        """
-        A hang-up that is served when its side has just been resumed reaches the relay as
-        an end of stream.  The socket knows better, and the other side is reset.
-        """
-        rig = self.open()
-        rig.near[0].pauseProducing()
-        rig.client.transport.abortConnection()
-        sock = rig.near[0].getHandle()
-        await self.until(lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == b"\x07")
-        rig.near[0].readConnectionLost(Failure(ConnectionDone()))
-        await self.until(lambda: rig.over)
-        self.assertEqual((rig.outcomes[0].endedBy, rig.outcomes[0].kind), ("client", "reset"))
-        self.assertFalse(rig.origin.ended)
 
 
 @pytest.mark.integration

@@ -17,13 +17,16 @@ from zope.interface.verify import verifyObject
 from connectproxy import splice
 from tests.loopback import REACTOR, descriptors
 from tests.relaycontract import BulkContract, BytesContract, EndContract
+from tests.relayrate import RateContract
 from tests.relaystorm import StormContract
 from tests.relaytime import TimeContract
 from tests.splicecase import Spliced
 
 
 @pytest.mark.integration
-class SplicedTests(BulkContract, BytesContract, EndContract, TimeContract, StormContract, Spliced):
+class SplicedTests(
+    BulkContract, BytesContract, EndContract, TimeContract, RateContract, StormContract, Spliced
+):
     """
     The contract.
     """
@@ -39,7 +42,7 @@ class HundredSplicedTests(BulkContract, Spliced):
 
 
 @pytest.mark.integration
-class NoPipeTests(BulkContract, BytesContract, EndContract, StormContract, Spliced):
+class NoPipeTests(BulkContract, BytesContract, EndContract, RateContract, StormContract, Spliced):
     """
     The contract where there is no pipe to be had, so that everything is copied.
     """

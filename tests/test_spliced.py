@@ -4,13 +4,18 @@ Tests for L{connectproxy.spliced}: what a tunnel of the relay by splice does at 
 
 from __future__ import annotations
 
+import gc
 import socket
+from typing import Any
 
 import pytest
 from twisted.internet.protocol import Protocol
 
 from connectproxy import splice
+from connectproxy.interfaces import Terms
 from connectproxy.leg import Leg
+from connectproxy.limits.bucket import Bucket
+from connectproxy.shaping import TICK
 from tests.relaycase import Rig
 from tests.splicecase import Spliced
 
@@ -108,6 +113,80 @@ class RestTests(Spliced):
         rig.origin.transport.abortConnection()
         await self.until(lambda: rig.outcomes)
         self.assertEqual((rig.outcomes[0].endedBy, rig.outcomes[0].kind), ("origin", "reset"))
+
+    def limited(self) -> Terms:
+        """
+        Terms whose buckets are overdrawn by what ten seconds bring.
+        """
+        terms = Terms(None, ((Bucket(10_000, self.clock), Bucket(10_000, self.clock)),))
+        for bucket in terms.shapers[0]:
+            bucket.charge(101_000)
+        return terms
+
+    async def test_limited(self) -> None:
+        """
+        A tunnel whose octets wait for a limit, while more arrive; also when the sender has
+        ended, and when both have, which the kernel reports without being asked.  No octet is
+        lost.
+        """
+        for both in (False, True):
+            rig = self.open(small=True, terms=self.limited())
+            rig.client.transport.write(b"x" * 5000)
+            await self.until(lambda: rig.tunnel.client.meter.waiting)  # noqa: B023
+            self.assertEqual(rig.tunnel.client.mask, 0)
+            await self.assertAtRest()
+            rig.client.transport.write(b"y" * 5000)
+            if both:
+                rig.origin.transport.loseWriteConnection()
+                await self.until(lambda: rig.tunnel.origin.meter.waiting)  # noqa: B023
+            rig.client.transport.loseWriteConnection()
+            await self.assertAtRest()
+            self.assertEqual((rig.outcomes, rig.tunnel.bytesUp), ([], 0))
+            while not rig.origin.ended:
+                self.clock.advance(TICK)
+                await self.turns(5)
+            self.assertEqual(bytes(rig.origin.received), b"x" * 5000 + b"y" * 5000)
+            self.assertEqual(len(rig.outcomes), both)
+
+    async def test_parkedByLimit(self) -> None:
+        """
+        So it is where the other side has ended, and been heard, long before.
+        """
+        terms = self.limited()
+        rig = self.open(terms=Terms(None, ((terms.shapers[0][0], Bucket(10_000, self.clock)),)))
+        rig.origin.transport.loseWriteConnection()
+        await self.until(lambda: rig.client.ended)
+        rig.client.transport.write(b"x" * 5000)
+        rig.client.transport.loseWriteConnection()
+        await self.assertAtRest()
+        self.assertEqual((rig.tunnel.client.mask, rig.outcomes), (splice.PARKED, []))
+        while not rig.outcomes:
+            self.clock.advance(TICK)
+            await self.turns(5)
+        await self.until(lambda: rig.origin.ended)
+        self.assertEqual(bytes(rig.origin.received), b"x" * 5000)
+        self.assertEqual(rig.outcomes[0][2:5], ("eof", 5000, 0))
+
+    async def test_limitedWithoutCycles(self) -> None:
+        """
+        What is over is gone at once, and not when the garbage collector comes by.
+        """
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+
+        async def by() -> list[Any]:
+            rig = self.open(terms=self.limited())
+            rig.client.transport.write(b"x")
+            await self.until(lambda: rig.tunnel.client.meter.waiting)
+            rig.client.transport.abortConnection()
+            await self.until(lambda: rig.outcomes)
+            return rig.remains()
+
+        remains = await by()
+        self.adopted = [each for each in self.adopted if each.connected]
+        await self.turns(2)
+        self.assertEqual([each() for each in remains], [None] * 3)
 
     async def test_endAndRoomInOneBatch(self) -> None:
         """

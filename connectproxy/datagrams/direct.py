@@ -13,7 +13,7 @@ from typing import Any
 from zope.interface import implementer
 
 from connectproxy.datagrams.flow import Flow
-from connectproxy.interfaces import IPAddress, TunnelRequest, Verdict
+from connectproxy.interfaces import IPAddress, Terms, TunnelRequest, Verdict
 from connectproxy.interfaces.datagrams import IDatagramUpstream
 from connectproxy.names import Names
 from connectproxy.own import isLocal
@@ -47,11 +47,13 @@ class DirectDatagrams:
         self.makeSocket = makeSocket
         self._own: dict[int, int] = {}
 
-    def open(self, request: TunnelRequest, inbound: Any, association: Any) -> Flow:
+    def open(
+        self, request: TunnelRequest, inbound: Any, association: Any, terms: Terms | None = None
+    ) -> Flow:
         """
         See L{IDatagramUpstream.open}.
         """
-        return Flow(self, request, inbound, association)
+        return Flow(self, request, inbound, association, terms)
 
     def opened(self, port: int) -> None:
         """

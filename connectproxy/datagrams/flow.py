@@ -7,6 +7,8 @@ Where a destination is a name, it is looked up, each of its addresses is judged,
 the first is taken that is allowed and that there is a route to, IPv4 before IPv6:
 unlike connections, datagrams can't race, and IPv6 that leads nowhere would not be
 noticed.
+
+What is over a limit of rate is dropped, not delayed.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ from zope.interface import implementer
 from connectproxy.address import Destination
 from connectproxy.datagrams.port import BUSY, DatagramPort
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import IPAddress, TunnelRequest
+from connectproxy.interfaces import IPAddress, Terms, TunnelRequest
 from connectproxy.interfaces.datagrams import IDatagramFlow
 from connectproxy.names import Names
+from connectproxy.shaping import Meter
 from connectproxy.sockets import EXHAUSTED
 
 if TYPE_CHECKING:
@@ -132,13 +135,21 @@ class Flow:
     """
 
     __slots__ = (
-        "_association", "_clients", "_closed", "_held", "_heldOctets", "_inbound", "_last", "_owner", "_peers",
-        "_pending", "_ports", "_request", "_routes", "active", "bytesDown", "bytesUp", "dropped", "target",
+        "_association", "_clients", "_closed", "_down", "_held", "_heldOctets", "_inbound", "_last", "_owner",
+        "_peers", "_pending", "_ports", "_request", "_routes", "_up", "active", "bytesDown", "bytesUp", "dropped", "target",
     )  # fmt: skip
 
     def __init__(
-        self, owner: DirectDatagrams, request: TunnelRequest, inbound: Any, association: Any
+        self,
+        owner: DirectDatagrams,
+        request: TunnelRequest,
+        inbound: Any,
+        association: Any,
+        terms: Terms | None = None,
     ) -> None:
+        up, down = zip(*terms.shapers, strict=True) if terms is not None and terms.shapers else ((), ())
+        self._up = Meter(up, owner.reactor)
+        self._down = Meter(down, owner.reactor)
         self._owner = owner
         self._request = request
         self._inbound = inbound
@@ -324,6 +335,9 @@ class Flow:
         """
         Send a datagram to the best address, if there is one.
         """
+        if route.targets and not self._up.allowance():
+            self.drop("over the rate limit")
+            return
         for index, (port, host, number) in enumerate(route.targets):
             error = port.send(payload, host, number)
             if not error:
@@ -352,6 +366,7 @@ class Flow:
             peers[peer] = None
             if len(peers) > DESTINATIONS:
                 peers.popitem(last=False)
+        self._up.spend(size)
         self.bytesUp += size
         self.active = self._owner.reactor.seconds()
         self.target, self._last = route.destination, peer
@@ -362,7 +377,10 @@ class Flow:
         """
         if (host, port) not in self._peers:
             self.drop("that nobody had asked for")
+        elif not self._down.allowance():
+            self.drop("over the rate limit")
         elif self._inbound.deliver(host, port, octets):
+            self._down.spend(len(octets))
             self.bytesDown += len(octets)
             self.active = self._owner.reactor.seconds()
         else:
@@ -373,6 +391,8 @@ class Flow:
         See L{IDatagramFlow.close}.
         """
         self._closed = True
+        self._up.stop()
+        self._down.stop()
         for key in tuple(self._routes):
             self._forget(key)
         for port in (*self._ports.values(), *self._clients):

@@ -25,6 +25,9 @@ put it into an L{OriginPool}, or call C{connection.close()}.  One that is not re
 closes by itself.  Whoever gives up a request calls C{connection.abort()} and is told
 nothing more.
 
+What C{begin} is told of limits is kept here: both directions of a message pass here
+and nowhere else, whatever the client speaks.
+
 A 407 is told as any other status; it is not for clients of the proxy to see.
 
 Deadlines are the connection's own, by L{Patience}: for the head of the response, for

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import Established
+from connectproxy.interfaces import Established, Terms
 from connectproxy.leg import Leg, adopt
 from connectproxy.origin.lifetime import Lifetime
 from connectproxy.origin.sink import Patience, ResponseSink, Upload
@@ -59,6 +59,7 @@ class OriginConnection(Lifetime):
     _upgrade = False
     _persistent = False
     _known: tuple[bytes, str, ResponseHead, Framing] | None = None
+    _silence = 0.0
 
     def __init__(self, established: Established, clock: Any, wheel: Any, patience: Patience) -> None:
         """
@@ -88,12 +89,13 @@ class OriginConnection(Lifetime):
         more: bool = False,
         passing: bool = False,
         upgrade: bool = False,
+        terms: Terms | None = None,
     ) -> None:
         """
         Send a request.  There is none on the connection.
 
         Nothing is told before this returns, unless the origin has said something
-        before it was asked.
+        before it was asked, or no more of the body may come for now.
 
         @param method: the request's.
         @param head: its head, as it goes over the connection.
@@ -101,6 +103,8 @@ class OriginConnection(Lifetime):
         @param passing: whether a chunked body of the response is wanted with its
             framing, to be passed on chunked.
         @param upgrade: whether the head offers another protocol.
+        @param terms: the limits of its rate, and how long it may be silent, where that
+            is not what all are.
         """
         self._sink = sink
         self._method = method
@@ -113,10 +117,19 @@ class OriginConnection(Lifetime):
         self._served += 1
         writeNow(self.transport, head)  # type: ignore[arg-type]
         self.active = self._clock.seconds()
+        self._silence = self._patience.silence
+        producer: Any = None
         if more:
-            self._upload = Upload(sink)
-            self.transport.registerProducer(self._upload, True)  # type: ignore[union-attr]
-            self.within(self._patience.silence)
+            producer = self._upload = Upload(sink)
+        if terms is not None:
+            if terms.timeouts is not None:
+                self._silence = terms.timeouts.idle
+            if terms.shapers:
+                self._limit(terms.shapers, len(head))
+                producer = self._up
+        if more:
+            self.transport.registerProducer(producer, True)  # type: ignore[union-attr]
+            self._listen()
         else:
             self.within(self._patience.response)
         if self._early:
@@ -133,6 +146,8 @@ class OriginConnection(Lifetime):
         if self._upload is not None:
             self.active = self._clock.seconds()
             writeNow(self.transport, octets)  # type: ignore[arg-type]
+            if self._up is not None:
+                self._up.passed(len(octets))
 
     def finish(self) -> None:
         """
@@ -151,6 +166,8 @@ class OriginConnection(Lifetime):
         if sink is None:
             self._drop()
             return
+        if self._down is not None:
+            self._down.passed(len(data))
         self._heard = True
         self.active = self._clock.seconds()
         body = self._body
@@ -235,7 +252,7 @@ class OriginConnection(Lifetime):
             sink.respond(head, framing, b"", True)
             return
         self._body = body = BodyReader(framing, response=True, passing=self._passing)
-        self.within(self._patience.silence)
+        self._listen()
         taken = body.receive(data) if data else b""
         if isinstance(taken, Refusal):
             sink.respond(head, framing, b"", False)
@@ -257,6 +274,7 @@ class OriginConnection(Lifetime):
             self._fail(Refusal("http_protocol_error", "the protocol was changed and nobody had asked for it"))
             return
         sink, self._sink = self._sink, None
+        self._lift()
         self._closed = True
         self.forget()
         sink.switched(head, Leg.of(self.transport, data, ended=self._ended))
@@ -266,6 +284,7 @@ class OriginConnection(Lifetime):
         The response is complete: settle what becomes of the connection.
         """
         self._body = self._sink = None
+        self._lift()
         if self._upload is not None or left or self._ended or not self._persistent:
             self.close()
         else:
@@ -280,6 +299,15 @@ class OriginConnection(Lifetime):
         self.abort()
         sink.failed(refusal, begun, stale)
 
+    def _listen(self) -> None:
+        """
+        Something has to move from time to time.
+        """
+        if self._silence:
+            self.within(self._silence)
+        else:
+            self.whenever()
+
     def overdue(self, now: float) -> None:
         """
         See L{Deadline.overdue}.
@@ -290,12 +318,16 @@ class OriginConnection(Lifetime):
             else:
                 self.abort()
             return
+        if (self._up is not None and self._up.waiting) or (self._down is not None and self._down.waiting):
+            self.active = now  # it is a limit that it waits for, and nobody's fault
+            self.within(self._patience.response)
+            return
         upload = self._upload
         if self._body is None and upload is None:
             seconds = self._patience.response
             self._fail(Refusal("http_response_timeout", f"there was no response after {seconds:g} s"))
             return
-        seconds = self._patience.silence
+        seconds = self._silence
         left = self.active + seconds - now
         if left > 0:
             self.within(left)
@@ -322,6 +354,7 @@ class OriginConnection(Lifetime):
         """
         self._closed = True
         self._upload = None
+        self._lift()
         self.forget()
         pool, self.pool = self.pool, None
         if pool is not None:

@@ -4,6 +4,7 @@ How a connection to an origin rests, waits and ends, whatever is said on it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -13,6 +14,7 @@ from zope.interface import implementer
 from connectproxy.interfaces import Established
 from connectproxy.origin.deadline import Deadline
 from connectproxy.origin.sink import Patience, Upload
+from connectproxy.shaping import Valve
 from connectproxy.sockets import unsent
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ class Lifetime(Deadline, Protocol):
     pool: OriginPool | None = None
     _sink: Any = None
     _upload: Upload | None = None
+    _up: Valve | None = None
+    _down: Valve | None = None
+    _front: Valve | None = None
     _ended = False
     _closed = False
     _paused = False
@@ -60,10 +65,48 @@ class Lifetime(Deadline, Protocol):
             self.resumeProducing()
         self.within(self._patience.kept)
 
+    @property
+    def blocked(self) -> bool:
+        """Whether no more of the request's body may come for now."""
+        return self._upload is not None and self._upload.paused
+
+    def _limit(self, shapers: Sequence[tuple[Any, Any]], head: int) -> None:
+        """
+        Hold a request and its response to limits of rate, whoever reads and writes them.
+
+        The request is what L{_up} lets pass, the response what L{_down} does; and where
+        the request has no body, or no more of it, nothing of the response is read as
+        long as octets of the request have not been paid for: otherwise many requests
+        would be as good as one without a limit.
+
+        @param shapers: see L{connectproxy.interfaces.Terms}.
+        @param head: octets of the request's head.
+        """
+        up, down = zip(*shapers, strict=True)
+        self._down = self._front = response = Valve(down, self._clock, self.transport)
+        self._up = request = Valve(up, self._clock, self._upload or response)
+        if self._upload is None:
+            self._front = request
+        request.passed(head)
+        if not response.full:
+            response.start()
+
+    def _lift(self) -> None:
+        """
+        There is no request any more, and so no limit.
+        """
+        up, down = self._up, self._down
+        if up is not None and down is not None:
+            self._up = self._down = self._front = None
+            self._paused = down.full or down.waiting
+            up.stop()
+            down.stop()
+
     def close(self) -> None:
         """
         Close it, whatever is on it: in order if all that was written has been sent.
         """
+        self._lift()
         self._sink = None
         if self._closed:
             return
@@ -81,6 +124,7 @@ class Lifetime(Deadline, Protocol):
         """
         Give up the request that is on it, and reset the connection.
         """
+        self._lift()
         self._sink = None
         if not self._closed:
             if self._upload is not None:
@@ -103,12 +147,20 @@ class Lifetime(Deadline, Protocol):
         """The origin's transport has no producer any more: with one that is paused it would never close."""
         self._upload = None
         self.transport.unregisterProducer()  # type: ignore[union-attr]
+        up, down = self._up, self._down
+        if up is not None and down is not None:
+            up.producer, up.full = down, down.full
+            self._front = up
+            if not up.allowance():
+                down.pauseProducing()
 
     def pauseProducing(self) -> None:
         """
         Read no more of the response for now.
         """
-        if not self._closed:
+        if self._front is not None:
+            self._front.pauseProducing()
+        elif not self._closed:
             self._paused = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
@@ -116,7 +168,10 @@ class Lifetime(Deadline, Protocol):
         """
         Read on.
         """
-        if not self._closed:
+        if self._front is not None:
+            self.active = self._clock.seconds()
+            self._front.resumeProducing()
+        elif not self._closed:
             self._paused = False
             self.active = self._clock.seconds()
             self.transport.resumeProducing()  # type: ignore[union-attr]
