@@ -26,8 +26,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from benchmarks.modes import parseMode
+from connectproxy import audit
 from connectproxy.address import Destination, parseAuthority
-from connectproxy.config import SCHEMA, load
+from connectproxy.config import SCHEMA, configure, load
 from connectproxy.config.endpoint import BACKLOG
 from connectproxy.discovery import kinds
 from connectproxy.errors import KINDS
@@ -36,6 +37,7 @@ from connectproxy.ledger import FIELDS
 from connectproxy.names import PENDING
 from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy
+from connectproxy.service import ProxyService
 from connectproxy.wire.http1 import Limits
 from connectproxy.wire.refusal import formatRefusal
 from tests.fakes import FakeReactor
@@ -55,7 +57,9 @@ STRANGERS = {
     "rundir": "twistd's",
     "proxy-server": "Chromium's",
     "proxy-cacert": "curl's",
+    "proxy-header": "curl's",
     "modes": "of python -m benchmarks",
+    "json": "of connectproxy status",
 }
 """Options that are none of the schema's, and whose they are."""
 
@@ -388,6 +392,7 @@ class LogTests(SynchronousTestCase):
             "integer": (int,),
             "number": (int, float),
             "array of objects": (list,),
+            "array of strings": (list,),
             "null": (type(None),),
         }
         events = [json.loads(text) for text in fences(self.page, "json")]
@@ -408,6 +413,69 @@ class LogTests(SynchronousTestCase):
         rows = re.findall(r"^\| (`[^|]*`) \| ", text[text.index("| `end` | |") :], re.MULTILINE)
         named = re.findall(r"`(\w+)`", FIELDS["end"])
         self.assertEqual(sorted(CODE.findall(" ".join(rows[1:]))), sorted(named))
+
+
+class AuditTests(SynchronousTestCase):
+    """
+    C{docs/audit.md}.
+    """
+
+    page = DOCS / "audit.md"
+
+    def test_tableIsTheFields(self) -> None:
+        """
+        The table has a row for every field, in the order and the words of the code.
+        """
+        rows = [cells(row) for row in between(self.page)]
+        self.assertEqual(
+            [(name, meaning) for name, _, meaning in rows],
+            [(f"`{name}`", meaning) for name, meaning in audit.FIELDS.items()],
+        )
+
+    def test_examples(self) -> None:
+        """
+        The examples have every field, in order, of the type that the table says.
+        """
+        types = {name.strip("`"): said for name, said, _ in map(cells, between(self.page))}
+        examples = [json.loads(text) for text in fences(self.page, "json")]
+        self.assertEqual([each["decision"] for each in examples], ["deny", "allow"])
+        for example in examples:
+            self.assertEqual(list(example), list(audit.FIELDS))
+            for name, value in example.items():
+                kind = {str: "string", list: "array of strings", type(None): "null"}[type(value)]
+                self.assertIn(kind, types[name].split(" or "), name)
+
+    def test_settings(self) -> None:
+        """
+        The settings that are shown are ones that there are.
+        """
+        (shown,) = fences(self.page, "toml")
+        self.assertEqual(configure(**tomllib.loads(shown))["audit.keep"], 10)
+
+
+class OperatingTests(SynchronousTestCase):
+    """
+    C{docs/operating.md}.
+    """
+
+    page = DOCS / "operating.md"
+
+    def test_status(self) -> None:
+        """
+        Everything that the status has is in the table, in its order.
+        """
+        service = ProxyService(FakeReactor(), configure(relay={"splice": False}))
+        service.startService()
+        rows = [cells(row) for row in re.findall(r"^\| `.*$", self.page.read_text(), re.MULTILINE)]
+        named = [name for first, _ in rows for name in CODE.findall(first)]
+        self.assertEqual([name for name in named if name in service.status()], list(service.status()))
+
+    def test_settings(self) -> None:
+        """
+        The settings that are shown are ones that there are.
+        """
+        (shown,) = fences(self.page, "toml")
+        self.assertTrue(configure(**tomllib.loads(shown))["control.socket"])
 
 
 class DependenciesTests(SynchronousTestCase):
@@ -445,7 +513,17 @@ class DependenciesTests(SynchronousTestCase):
         """
         Every requirement has a row in its section, with its reason, and nothing else has.
         """
-        self.assertEqual(self.sections["To run"], self.listed("options", "install_requires"))
+        optional = {
+            name: self.listed("options.extras_require", name)
+            for name in self.setup["options.extras_require"]
+            if name not in ("test", "dev")
+        }
+        self.assertEqual(
+            self.sections["To run"], self.listed("options", "install_requires").union(*optional.values())
+        )
+        for name, listed in optional.items():
+            for each in listed:
+                self.assertIn(f"| `{each}` | `{name}` |", self.page.read_text())
         self.assertEqual(
             self.sections["To test"], self.listed("options.extras_require", "test") | self.packages()
         )

@@ -44,43 +44,76 @@ L0 = "errors address address.* wire wire.*"
 L1 = f"{L0} interfaces interfaces.* leg wheel discovery sockets own pipes page port"
 
 LAYERS = (
+    # Names in Unicode become those that DNS has by a library that knows how.
+    Layer(0, "address.patterns", L0, "idna"),
     Layer(0, L0, L0),
     Layer(0, "config config.*", f"{L0} config config.*", "twisted"),
     # A seam towards clients hands over a leg, and a leg knows nothing of ours.
     Layer(1, "interfaces interfaces.*", f"{L0} interfaces interfaces.* leg", "twisted zope"),
     Layer(1, "leg wheel discovery sockets own pipes page port", L1, "twisted zope"),
     # The far side of a message that is forwarded: of the same standing as a leg, whoever dials.
-    Layer(1, "origin origin.*", f"{L1} origin origin.*", "twisted zope"),
-    Layer(2, "policy limits ledger rules rules.*", L1, "twisted zope"),
-    Layer(2, "auth", L1, "zope"),
+    Layer(1, "origin origin.*", f"{L1} origin origin.* shaping", "twisted zope"),
+    # What takes turns at a rate: asked by whatever moves octets.
+    Layer(1, "shaping", L1, "twisted zope"),
+    Layer(2, "tally accessfile rules rules.*", L1, "twisted zope"),
+    Layer(2, "ledger", f"{L1} accessfile", "twisted zope"),
+    Layer(2, "events", f"{L1} ledger", "twisted zope"),
+    Layer(2, "audit", f"{L1} accessfile ledger", "twisted zope"),
+    # What is wrong with a list, a file of users or a key is told as what is wrong with the file
+    # that names them.
+    Layer(2, "policy policy.*", f"{L1} config config.* policy policy.*", "twisted zope"),
+    Layer(2, "limits.redisstore", f"{L1} limits.*", "twisted zope redis"),
+    Layer(2, "limits limits.*", f"{L1} limits limits.*", "twisted zope"),
+    Layer(2, "auth auth.*", f"{L1} config config.* auth auth.*", "twisted zope"),
+    Layer(2, "regime", f"{L1} policy", "twisted zope"),
     # For trying things out, and for tests; it makes octets and touches no file.
     Layer(0, "certificates", "", "cryptography"),
     # The only place that knows OpenSSL.
     Layer(2, "tls tls.*", f"{L1} tls tls.*", "twisted zope OpenSSL cryptography"),
-    Layer(3, "relay", L1, "twisted zope"),
-    Layer(3, "splice spliced", f"{L1} relay splice spliced", "twisted zope"),
+    Layer(3, "relay side", f"{L1} relay shaping side", "twisted zope"),
+    Layer(3, "splice spliced", f"{L1} relay side shaping splice spliced", "twisted zope"),
     Layer(4, "dial names race", L1, "twisted zope"),
     Layer(4, "upstreams upstreams.*", f"{L1} dial names race", "twisted zope"),
     # What a relay and an upstream are for octets, for datagrams.
-    Layer(4, "datagrams datagrams.*", f"{L1} datagrams datagrams.* names", "twisted zope"),
-    Layer(5, "call", L1, "twisted zope"),
-    # An exchange is a call that goes otherwise from the connection on; an association shows
-    # addresses as a call does.
-    Layer(5, "exchange association", f"{L1} call", "twisted zope"),
+    Layer(4, "datagrams datagrams.*", f"{L1} datagrams datagrams.* names shaping", "twisted zope"),
+    Layer(5, "peek", L1, "twisted zope"),
+    Layer(5, "entry", L1, "twisted zope"),
+    Layer(5, "inspection", f"{L1} peek", "twisted zope"),
+    Layer(5, "decision", f"{L1} events policy", "twisted zope"),
+    Layer(5, "call", f"{L1} decision entry events inspection", "twisted zope"),
+    # An exchange is a call that goes otherwise from the connection on; an association comes in as
+    # a call does.
+    Layer(5, "exchange", f"{L1} call", "twisted zope"),
+    Layer(5, "association", f"{L1} decision entry events", "twisted zope"),
     Layer(
         5,
         "switchboard",
-        f"{L1} call exchange association policy limits ledger",
+        f"{L1} call exchange association events ledger limits regime tally",
         "twisted zope",
     ),
     # Whoever has the first octets may have to end TLS before there are any.
     Layer(6, "listeners.auto listeners.auto.*", f"{L1} tls", "twisted zope"),
     # HPACK is HTTP/2's own compression, and nobody else's business.
-    Layer(6, "listeners.http2 listeners.http2.*", f"{L1} origin", "twisted zope hpack"),
+    Layer(6, "listeners.http2 listeners.http2.*", f"{L1} origin shaping", "twisted zope hpack"),
     # HTTP forwards messages, so that it has origins besides clients.
-    Layer(6, "listeners listeners.*", f"{L1} origin", "twisted zope"),
+    Layer(6, "listeners listeners.*", f"{L1} origin shaping", "twisted zope"),
+    Layer(7, "watch control", "", "twisted"),
+    Layer(7, "prepare", f"{L1} auth config limits policy regime tls watch", "twisted zope"),
+    Layer(7, "reload", f"{L1} prepare", "twisted zope"),
+    Layer(
+        7,
+        "parts",
+        f"{L1} accessfile audit config datagrams ledger limits names policy regime relay splice switchboard",
+        "twisted zope",
+    ),
+    Layer(7, "doors", f"{L1} config events limits switchboard tls", "twisted zope"),
+    Layer(7, "status", f"{PACKAGE} {L1} events parts reload", "twisted zope"),
     Layer(7, "service", "*", "twisted zope"),
-    Layer(7, "cert", "certificates"),
+    Layer(7, "testing questions", f"{L1} auth config policy", "twisted zope"),
+    Layer(7, "commands.dialogue", ""),
+    Layer(7, "commands.reload commands.status", "commands.dialogue"),
+    Layer(7, "commands.cert", "certificates"),
+    Layer(7, "commands commands.*", f"{L1} auth auth.* config config.* policy questions testing", "twisted zope"),
     Layer(7, "__main__", "", ""),
     Layer(7, "tap", f"{PACKAGE} config config.* service", "twisted zope"),
     Layer(7, PACKAGE, "config service", ""),
