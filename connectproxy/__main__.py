@@ -13,7 +13,14 @@ from importlib import import_module
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "cert": ("connectproxy.cert", "make a private CA and a certificate to try TLS with"),
+    "check": ("connectproxy.commands.check", "find all that is wrong with a configuration"),
+    "explain": ("connectproxy.commands.explain", "show how a request would be decided, and by which rule"),
+    "policy": ("connectproxy.commands.policy", "test a policy, or propose one from recorded events"),
+    "reload": ("connectproxy.commands.reload", "have a proxy that is up read its configuration anew"),
+    "status": ("connectproxy.commands.status", "ask a proxy that is up how it does"),
+    "passwd": ("connectproxy.commands.passwd", "write users and the hashes of their passwords"),
+    "token": ("connectproxy.commands.token", "make, show and revoke tokens that expire"),
+    "cert": ("connectproxy.commands.cert", "make a private CA and a certificate to try TLS with"),
 }
 """The module of each command, whose C{main} is called, and what it does."""
 

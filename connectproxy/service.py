@@ -1,6 +1,6 @@
 """
-The service: puts one proxy together, starts it, and stops it without losing
-what is under way.
+The service: puts one proxy together, starts it, has it take up what has changed, and stops
+it without losing what is under way.
 
 Everything hangs on the reactor that it is given: it installs no signal handler,
 prints nothing, and any number of it fit into one process.
@@ -8,40 +8,37 @@ prints nothing, and any number of it fit into one process.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from connectproxy.auth import OneUser
-from connectproxy.call import showAddress
-from connectproxy.config import Config, Listener
-from connectproxy.datagrams import DirectDatagrams
+from connectproxy.config import Config
+from connectproxy.control import ControlPort, Occupied
 from connectproxy.discovery import kinds
-from connectproxy.interfaces import IAuthenticator, IListenerKind, IRelay, IRuleKind, IUpstreamKind
-from connectproxy.ledger import AccessFile, Ledger
-from connectproxy.limits import Admission
-from connectproxy.names import Names
+from connectproxy.doors import Doors, tellCertificates
+from connectproxy.interfaces import IListenerKind
 from connectproxy.own import OwnPorts
-from connectproxy.policy import Policy
-from connectproxy.relay import Timeouts, WiredRelay
-from connectproxy.splice import SpliceRelay
-from connectproxy.switchboard import Switchboard
-from connectproxy.tls import CertificateWatch, ServerTLS
-from connectproxy.wheel import Wheel
+from connectproxy.parts import CannotOpen, Parts
+from connectproxy.prepare import Prepared, Unusable, discard, prepare
+from connectproxy.reload import Reloaded, Reloader
+from connectproxy.status import describe
+from connectproxy.watch import FileWatch, stamps
 
-__all__ = ["ListenFailed", "ProxyService"]
+__all__ = ["ListenFailed", "ProxyService", "Reloaded"]
 
 HOSTS = "/etc/hosts"
 
 
 class ListenFailed(Exception):
     """
-    A listening endpoint could not be opened; the text says which and why.
+    The proxy can't serve: an endpoint could not be opened, or a file that it needs can't be
+    used; the text says which and why.
     """
 
 
@@ -49,27 +46,42 @@ class ProxyService(Service):
     """
     One proxy.
 
-    @ivar addresses: where it listens, once it does: L{IAddress} providers in the
-        order of the configuration.
+    @ivar config: the configuration in force.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, config: Config) -> None:
+    def __init__(self, reactor: Any, config: Config, again: Callable[[], Config] | None = None) -> None:
         """
         @param reactor: what everything runs in; provides C{IReactorTCP},
-            C{IReactorTime}, C{IReactorFDSet} for the relay by splice, and the
-            rest of what the configured endpoints need.
+            C{IReactorTime}, C{IReactorFDSet} for the relay by splice, C{IReactorUNIX} for a
+            control socket, and the rest of what the configured endpoints need.
         @param config: the whole configuration; see L{connectproxy.config}.
+        @param again: reads the configuration once more, for a reload; it is called in a
+            thread, and raises L{connectproxy.config.ConfigurationError}.  Without it a
+            reload reads anew the files that the configuration names.
         """
         self._reactor = reactor
+        self._again = again
         self.config = config
-        self.addresses: list[IAddress] = []
-        self._ports: list[Any] = []
-        self._switchboard: Switchboard | None = None
+        self._started = config
+        self._own = OwnPorts()
+        self._parts: Parts | None = None
+        self._doors: Doors | None = None
+        self._reloader: Reloader | None = None
+        self._watch: FileWatch | None = None
+        self._control: ControlPort | None = None
         self._stopping: list[Deferred[None]] = []
-        self._certificates: list[ServerTLS] = []
-        self._watch: CertificateWatch | None = None
+        self._known: tuple[str, ...] = ()
+        self._since = 0.0
+
+    @property
+    def addresses(self) -> list[IAddress]:
+        """
+        Where it listens, once it does: L{IAddress} providers in the order of the
+        configuration.
+        """
+        return [] if self._doors is None else self._doors.addresses
 
     def privilegedStartService(self) -> None:
         """
@@ -82,11 +94,21 @@ class ProxyService(Service):
 
     def startService(self) -> None:
         """
-        Listen, if that has not been done.
+        Listen, if that has not been done, and open the control socket.
 
         @raise ListenFailed: as L{privilegedStartService}.
         """
         self._begin()
+        path = self.config["control.socket"]
+        if path:
+            control = ControlPort(self._reactor, path, {"reload": self._reloadAsJSON, "status": self.status})
+            try:
+                control.open()
+            except Occupied as error:
+                self._doors.close()  # type: ignore[union-attr]
+                self._dispose()
+                raise ListenFailed(str(error)) from error
+            self._control = control
         Service.startService(self)
 
     def _begin(self) -> None:
@@ -97,7 +119,7 @@ class ProxyService(Service):
         """
         if self._stopping:
             raise RuntimeError("the proxy is still stopping; wait for the Deferred of stopService")
-        if self._switchboard is None:
+        if self._parts is None:
             self._assemble()
 
     def _assemble(self) -> None:
@@ -106,162 +128,105 @@ class ProxyService(Service):
         """
         reactor, config = self._reactor, self.config
         try:
-            self._ledger = self._openLedger()
-        except OSError as error:
-            where = config["access_log.file"]
-            raise ListenFailed(f"can't open the access log {where}: {error.strerror}") from error
-        self._wheel = Wheel(reactor)
-        self._own = OwnPorts()
-        found = kinds("connectproxy.rules", IRuleKind).values()
-        policy = Policy(kind.build(config, self._own) for kind in sorted(found, key=lambda each: each.order))
-        names = Names(reactor, HOSTS)
-        upstreams = {
-            name: kind.build(reactor, config, policy, names)
-            for name, kind in kinds("connectproxy.upstreams", IUpstreamKind).items()
-        }
-        self._relays = self._makeRelays()
-        self._admission = Admission(
-            self._wheel, config["limits.tunnels"], perClient=config["limits.tunnels_per_client"]
-        )
-        self._switchboard = Switchboard(
-            reactor,
-            self._wheel,
-            policy,
-            upstreams,
-            self._relays,
-            self._ledger,
-            self._admission,
-            config,
-            authenticator=self._makeAuthenticator(),
-            datagrams=DirectDatagrams(reactor, policy.decideAddress, names),
-        )
-        self._listen(self._switchboard)
-
-    def _openLedger(self) -> Ledger:
-        """
-        The ledger that the configuration asks for.
-        """
-        where = self.config["access_log.file"]
-        sink = None
-        if where not in ("log", "none"):
-            sink = AccessFile(None if where == "-" else where, self._reactor.seconds)
-        return Ledger(sink, text=where == "log", config=self.config.id, later=self._reactor.callLater)
-
-    def _makeRelays(self) -> list[IRelay]:
-        """
-        The relays, the best first.
-        """
-        config, reactor = self.config, self._reactor
-        timeouts = Timeouts(
-            config["timeouts.idle"], config["timeouts.half_open"], config["timeouts.lifetime"]
-        )
-        relays: list[IRelay] = []
-        if config["relay.splice"] and SpliceRelay.isSupported():
-            relays.append(SpliceRelay(reactor, reactor, self._wheel, timeouts))
-        relays.append(WiredRelay(reactor, self._wheel, timeouts))
-        return relays
-
-    def _makeAuthenticator(self) -> IAuthenticator | None:
-        """
-        What knows the users, if anybody is asked.
-        """
-        pair = self.config["auth.basic"]
-        return OneUser(*pair.partition(":")[::2]) if pair else None
-
-    def _listen(self, switchboard: Switchboard) -> None:
-        """
-        Open every endpoint.  Those that take their time (few do) are logged when
-        they are ready, or when they fail.
-        """
+            prepared = prepare(reactor, lambda: config, self._own, [config.origin] if config.origin else [])
+        except Unusable as error:
+            raise ListenFailed("\n".join(error.problems)) from error
+        try:
+            parts = self._parts = Parts(reactor, prepared.regime, prepared.limits, self._own, HOSTS)
+        except CannotOpen as error:
+            discard(prepared.regime)
+            raise ListenFailed(str(error)) from error
         kind = kinds("connectproxy.listeners", IListenerKind)["auto"]
-        problems: list[str] = []
-        starting = True
-
-        def listen(listener: Listener) -> Any:
-            options = kind.parseOptions(listener.options, listener.where)
-            if options.tls is not None:
-                self._certificates.append(options.tls)
-            return kind.listen(self._reactor, listener.endpoint, options, switchboard)
-
-        def listening(port: Any, listener: Listener) -> None:
-            if switchboard.draining or self._switchboard is not switchboard:
-                port.stopListening()  # too late: the service has stopped meanwhile
-                return
-            self._ports.append(port)
-            wrapped = listener.endpoint.startswith("ssl:")
-            secure = wrapped or listener.options["tls_certificate"]
-            self._opened(
-                port, "https" if secure else "http", clear=not (wrapped or listener.options["require_tls"])
-            )
-
-        def failed(failure: Failure, listener: Listener) -> None:
-            reason = getattr(failure.value, "socketError", None) or failure.value
-            problem = f"can't listen at {listener.endpoint}: {getattr(reason, 'strerror', None) or reason}"
-            if starting:
-                problems.append(problem)
-            else:
-                self._log.critical("{problem}", problem=problem)
-
-        for listener in self.config.listeners:
-            # An endpoint may also raise at once, and so may a certificate.
-            opening = maybeDeferred(listen, listener)
-            opening.addCallbacks(listening, failed, callbackArgs=(listener,), errbackArgs=(listener,))
-            opening.addErrback(lambda failure: self._log.failure("listening failed", failure))
-        starting = False
+        doors = self._doors = Doors(reactor, kind, parts.board, parts.admission, self._own, self._log)
+        problems = doors.open(config.listeners)
         if problems:
-            for port in self._ports:
-                port.stopListening()
             self._dispose()
             raise ListenFailed("; ".join(problems))
-        if self._certificates:
-            self._watch = CertificateWatch(self._reactor, self._certificates)
-            self._watch.start()
+        self._started, self._since = config, time.time()
+        build = partial(self._prepare, doors)
+        self._reloader = Reloader(reactor, build, self._swap, self._unusable, self._id, time.time)
+        self._watch = FileWatch(reactor, self._reloader.changed)
+        self._look(prepared)
 
-    def reload(self) -> None:
+    def _look(self, prepared: Prepared) -> None:
         """
-        Read the certificates anew.  What is up keeps what it has; a certificate that
-        can't be used is logged, and the one before stays.
+        Look for changes of the files that were read.
         """
-        if self._watch is not None:
-            self._watch.reload()
+        watch: Any = self._watch
+        doors: Any = self._doors
+        files = {file for server in doors.servers.values() for file in server.files}
+        seen = {**prepared.seen, **stamps(files - set(prepared.seen))}
+        self._known = tuple(seen)
+        watch.used(seen)
+        if seen:
+            watch.start()
 
-    def _opened(self, port: Any, scheme: str, *, clear: bool) -> None:
+    def _id(self) -> str:
         """
-        A port listens: let it be known to people, to the rule against loops, and
-        to admission.
+        What the configuration in force is called.
+        """
+        parts: Any = self._parts
+        name: str = parts.board.regime.id
+        return name
 
-        @param scheme: of the proxy's URL, as a client names it.
-        @param clear: clients may come without TLS.
+    def reload(self) -> Deferred[Reloaded]:
         """
-        address = port.getHost()
-        self.addresses.append(address)
-        self._admission.watch(port)
-        shown = showAddress(address)
-        host, number = getattr(address, "host", None), getattr(address, "port", None)
-        if host is None or number is None:
-            path = getattr(address, "name", b"")
-            shown = f"unix:{path.decode('utf-8', 'backslashreplace')}" if path else shown
-            self._log.info(
-                "connectproxy listens at {where} (configuration {id})", where=shown, id=self.config.id
-            )
-            return
-        ip = ip_address(host)
-        self._own.add(ip, number)
-        if clear and self.config["auth.basic"] and not ip.is_loopback:
-            self._log.warn(
-                "clients may send their password to {where} in clear text; require_tls, or a network that nobody"
-                " listens to, keeps it secret",
-                where=shown,
-            )
-        reachable = showAddress(address)
-        if ip.is_unspecified:
-            reachable = f"127.0.0.1:{number}" if ip.version == 4 else f"[::1]:{number}"
-        self._log.info(
-            "connectproxy listens at {where} (configuration {id}); try: curl -x {url} https://example.com/",
-            where=shown,
-            id=self.config.id,
-            url=f"{scheme}://{reachable}",
-        )
+        Read everything anew: the configuration, lists, users, keys, certificates.  If all of
+        it can be used it is in force from the next request on, else nothing of it; what is
+        up keeps what it has, but for C{policy.rejudge}.
+
+        @return: a Deferred of what has become of it, which does not fail; cancelled, it just
+            stops waiting.
+        """
+        if self._reloader is None:
+            return succeed(Reloaded(self.config.id, ("the proxy is not running",)))
+        return self._reloader.reload()
+
+    def _prepare(self, doors: Doors) -> Prepared:
+        """
+        Read everything.  Called in a thread.
+        """
+        again = self._again or (lambda: self.config)
+        return prepare(self._reactor, again, self._own, self._known, self._started, dict(doors.servers))
+
+    def _swap(self, prepared: Prepared) -> None:
+        """
+        Put what was read in the place of what was in force.
+        """
+        parts: Any = self._parts
+        regime = prepared.regime
+        parts.adopt(regime, prepared.limits)
+        for server, other in prepared.certificates:
+            server.become(other)
+            tellCertificates(self._log, server)
+        self.config = regime.config  # type: ignore[assignment]
+        self._since = time.time()
+        self._look(prepared)
+        if self.config["policy.rejudge"]:
+            parts.board.judgeAgain()
+
+    def _unusable(self, error: Unusable) -> None:
+        """
+        Nothing has changed, and it is no use to try again until the files do.
+        """
+        watch: Any = self._watch
+        watch.failed(error.seen)
+
+    @inlineCallbacks
+    def _reloadAsJSON(self) -> Any:
+        """
+        Reload, for the control socket.
+        """
+        done: Reloaded = yield self.reload()
+        return done._asdict()
+
+    def status(self) -> dict[str, Any]:
+        """
+        What there is to know of a proxy that is up, as JSON has it; see docs/operating.md.
+        """
+        parts: Any = self._parts
+        reloader: Any = self._reloader
+        return describe(parts, self.addresses, self._since, reloader)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -272,12 +237,12 @@ class ProxyService(Service):
             just stops waiting.
         """
         Service.stopService(self)
-        if self._switchboard is None:
+        if self._parts is None:
             return succeed(None)
         stopped: Deferred[None] = Deferred()
         self._stopping.append(stopped)
         if len(self._stopping) == 1:
-            self._stop(self._switchboard).addBoth(self._stopped)
+            self._stop(self._parts).addBoth(self._stopped)
         return stopped
 
     def _stopped(self, result: Any) -> None:
@@ -289,40 +254,43 @@ class ProxyService(Service):
             each.callback(result)
 
     @inlineCallbacks
-    def _stop(self, switchboard: Switchboard) -> Any:
-        self._admission.forget()
-        switchboard.draining = True
-        yield DeferredList([each.stopListening() for each in self._ports])
-        quiet = switchboard.drain()
-        tunnels, grace = self._admission.tunnels, self.config["timeouts.drain"]
+    def _stop(self, parts: Parts) -> Any:
+        board, doors, grace = parts.board, self._doors, self._started["timeouts.drain"]
+        parts.admission.forget()
+        board.draining = True
+        yield doors.close()  # type: ignore[union-attr]
+        quiet = board.drain()
+        tunnels = parts.admission.tunnels
         if not quiet.called:
             self._log.info("{n} tunnels are up; they have {grace:g} s to end", n=tunnels, grace=grace)
-            deadline = self._reactor.callLater(grace, self._expire, switchboard)
+            deadline = self._reactor.callLater(grace, self._expire, parts)
             yield quiet
             if deadline.active():
                 deadline.cancel()
-        self._dispose()
+        control, self._control = self._control, None
+        if control is not None:
+            yield control.close()
+        yield self._dispose()
 
-    def _expire(self, switchboard: Switchboard) -> None:
+    def _expire(self, parts: Parts) -> None:
         """
         The time of grace is over.
         """
-        self._log.warn("{n} tunnels have not ended in time and are reset", n=self._admission.tunnels)
-        switchboard.abort("drain_timeout")
+        self._log.warn("{n} tunnels have not ended in time and are reset", n=parts.admission.tunnels)
+        parts.board.abort("drain_timeout")
 
-    def _dispose(self) -> None:
+    def _dispose(self) -> Deferred[None]:
         """
         Let go of everything that the reactor or the system knows of.
+
+        @return: as L{Parts.dispose}.
         """
         if self._watch is not None:
             self._watch.stop()
-            self._watch = None
-        self._certificates.clear()
-        for relay in self._relays:
-            relay.stop()
-        self._wheel.stop()
-        self._ledger.close()
-        self._own.clear()
-        self._ports.clear()
-        self.addresses.clear()
-        self._switchboard = None
+        if self._reloader is not None:
+            self._reloader.stop()
+        parts: Any = self._parts
+        discard(parts.board.regime)
+        self._parts = self._doors = self._watch = self._reloader = None
+        stopped: Deferred[None] = parts.dispose()
+        return stopped

@@ -74,7 +74,7 @@ class MainTests(SynchronousTestCase):
         done = subprocess.run(
             [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        self.assertNotIn("connectproxy.cert", done.stdout.split())
+        self.assertNotIn("connectproxy.commands.cert", done.stdout.split())
         self.assertNotIn("twisted", done.stdout.split())
 
     def test_asAProgram(self) -> None:

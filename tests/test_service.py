@@ -19,6 +19,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from connectproxy import prepare
 from connectproxy import service as module
 from connectproxy.config import Config, configure
 from connectproxy.listeners.auto import kind
@@ -56,6 +57,7 @@ class ServiceCase(SynchronousTestCase):
         hosts = Path(self.mktemp())
         hosts.write_text("")
         self.patch(module, "HOSTS", str(hosts))
+        self.patch(prepare, "sleep", lambda seconds: None)
 
     def start(self, *endpoints: str, **tables: Any) -> ProxyService:
         """
@@ -149,6 +151,26 @@ class StartTests(ServiceCase):
                     f" try: curl -x http://{usable} https://example.com/"
                 ],
             )
+
+    def test_saidOfTokens(self) -> None:
+        """
+        What there is to try has the place for the credentials that are asked for.
+        """
+        key = Path(self.mktemp())
+        key.write_text("A" * 43)
+        key.chmod(0o600)
+        for auth, authentication, who in (
+            ({"basic": "ann:secret"}, "", "USER:PASSWORD@"),
+            ({"basic": "ann:secret", "token_keys": str(key)}, "optional", "USER:PASSWORD@"),
+            ({"token_keys": str(key)}, "", "token:TOKEN@"),
+            ({"token_keys": str(key)}, "off", ""),
+        ):
+            with capturedLogs() as events:
+                self.start(
+                    auth=auth,
+                    listen=[{"endpoint": "127.0.0.1:8080", "authentication": authentication}],
+                )
+            self.assertIn(f"try: curl -x http://{who}127.0.0.1:8080 ", self.lines(events)[0])
 
     def test_sockets(self) -> None:
         """
@@ -367,7 +389,7 @@ class LateTests(ServiceCase):
         So is one that is opened while the last connections end.
         """
         service = self.start()
-        service._switchboard.connectionOpened(-1)  # type: ignore[union-attr]
+        service._parts.board.connectionOpened(-1)  # type: ignore[union-attr]
         stopping = service.stopService()
         self.opening.callback(self.port)
         self.assertEqual((self.stopped, service.addresses), (1, []))

@@ -114,7 +114,7 @@ class ConfiguredTests(ServiceCase):
         ):
             self.patch(SpliceRelay, "isSupported", staticmethod(lambda supported=supported: supported))
             service = self.start(relay={"splice": wanted})
-            self.assertEqual([type(each) for each in service._relays], kinds)
+            self.assertEqual([type(each) for each in service._parts.relays], kinds)  # type: ignore[union-attr]
 
     def eventsOf(self, file: str) -> list[Any]:
         """
@@ -136,5 +136,5 @@ class ConfiguredTests(ServiceCase):
             self.assertEqual(bool(formatEvent(event)), text, file)
             self.assertEqual(event["event"]["error"], "http_request_denied")
         (line,) = path.read_text().splitlines()
-        self.assertEqual(json.loads(line), {**event["event"], "tried": []})
+        self.assertEqual(json.loads(line), {**event["event"], "groups": [], "tried": []})
         self.assertRegex(event["event"]["config"], r"\A[0-9a-f]{8}\Z")

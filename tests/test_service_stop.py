@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import capturedLogs
 
-from connectproxy.ledger import AccessFile
+from connectproxy.accessfile import AccessFile
 from connectproxy.relay import WiredRelay
 from connectproxy.service import ProxyService
 from connectproxy.wheel import GRAIN
@@ -84,11 +84,11 @@ class StopTests(StopCase):
             name = "stop" if part is WiredRelay else "close"
             original = getattr(part, name)
             self.patch(part, name, lambda each, original=original: stopped.append(each) or original(each))
-        board = self.service._switchboard
+        board = self.service._parts.board  # type: ignore[union-attr]
         stopping = self.service.stopService()
         self.assertNoResult(stopping)
         self.assertFalse(self.port.listening)
-        self.assertTrue(board.draining)  # type: ignore[union-attr]
+        self.assertTrue(board.draining)
         self.assertEqual(stopped, [])
         self.reactor.flush()
         self.successResultOf(stopping)
@@ -230,7 +230,7 @@ class StopTests(StopCase):
         Ports that were paused for want of descriptors are not resumed while they close.
         """
         self.open()
-        self.service._admission.exhausted()
+        self.service._parts.admission.exhausted()  # type: ignore[union-attr]
         self.assertTrue(self.port.paused)
         stopping = self.stop()
         self.wait(DRAIN)

@@ -21,7 +21,6 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(
             tls.__all__,
             [
-                "CertificateWatch",
                 "ClientCertificate",
                 "ServerTLS",
                 "TLSOptions",

@@ -6,8 +6,7 @@ TLS between clients and the proxy.
   - L{connectproxy.tls.transport} puts TLS onto a connected transport, of which
     L{connectproxy.tls.layer} passes on the rest;
   - L{connectproxy.tls.identity} tells who a client is by its certificate;
-  - L{connectproxy.tls.failure} tells why a handshake failed;
-  - L{connectproxy.tls.watch} notices certificates that were renewed.
+  - L{connectproxy.tls.failure} tells why a handshake failed.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from connectproxy.tls.context import ServerTLS, TLSOptions
 from connectproxy.tls.failure import handshakeFailure
 from connectproxy.tls.identity import ClientCertificate, clientIdentity
 from connectproxy.tls.transport import TLSTransport, secure
-from connectproxy.tls.watch import CertificateWatch
 
 __all__ = [
-    "CertificateWatch",
     "ClientCertificate",
     "ServerTLS",
     "TLSOptions",

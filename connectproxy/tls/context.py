@@ -129,6 +129,19 @@ class ServerTLS:
         self._loaded = self._load()
         return self.notes
 
+    def become(self, other: ServerTLS) -> None:
+        """
+        Speak TLS as another one does, from the next connection on.
+        """
+        self.options = other.options
+        self._loaded = other._loaded
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all files."""
+        named = [file for pair in self.options.certificates for file in pair]
+        return tuple(dict.fromkeys(file for file in (*named, self.options.clientCA) if file))
+
     def changed(self) -> bool:
         """
         Whether the files are others than those that were read.  Blocks.
@@ -147,8 +160,7 @@ class ServerTLS:
         """
         What the files look like.
         """
-        files = [file for pair in self.options.certificates for file in pair]
-        return tuple(stamp(file) for file in (*files, self.options.clientCA) if file)
+        return tuple(stamp(file) for file in self.files)
 
     def _load(self) -> _Loaded:
         """

@@ -306,7 +306,7 @@ class StopTests(ProxyTestCase):
         proxy = self.launch(*LOCAL)
         client, origin = self.tunnel(proxy=proxy)
         os.kill(proxy.process.pid, signal.SIGHUP)
-        waitFor(lambda: "SIGHUP: certificates are read anew" in proxy.log(), "word of the signal")
+        waitFor(lambda: "SIGHUP: the configuration is read anew" in proxy.log(), "word of the signal")
         self.assertPings(client, origin)
 
     def test_whileDialling(self) -> None:

@@ -1,5 +1,5 @@
 """
-Tests for L{connectproxy.cert}.
+Tests for L{connectproxy.commands.cert}.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.cert import main
+from connectproxy.commands.cert import main
 from connectproxy.config import load
 from connectproxy.tap import Options
 from connectproxy.tls import ServerTLS, TLSOptions

@@ -1,0 +1,80 @@
+"""
+Tests for L{connectproxy.parts}; what they do together is with the service's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from connectproxy.config import Config, configure
+from connectproxy.own import OwnPorts
+from connectproxy.parts import CannotOpen, Parts
+from connectproxy.policy import buildPolicy
+from connectproxy.regime import Regime
+from tests.fakes import FakeReactor
+
+
+class PartsTests(SynchronousTestCase):
+    """
+    L{Parts}.
+    """
+
+    def setUp(self) -> None:
+        """
+        A reactor without sockets.
+        """
+        self.reactor = FakeReactor()
+        self.own = OwnPorts()
+        self.hosts = Path(self.mktemp())
+        self.hosts.write_text("")
+
+    def regime(self, **tables: Any) -> Regime:
+        config: Config = configure(relay={"splice": False}, **{"access_log": {"file": "none"}, **tables})
+        return Regime(config, buildPolicy(config, self.own), id=config.id)
+
+    def parts(self, **tables: Any) -> Parts:
+        parts = Parts(self.reactor, self.regime(**tables), (), self.own, str(self.hosts))
+        self.addCleanup(parts.dispose)
+        return parts
+
+    def test_adopt(self) -> None:
+        """
+        What outlives a regime asks the new one from then on.
+        """
+        parts = self.parts()
+        other = self.regime(limits={"tunnels": 3, "tunnels_per_client": 2}, allow={"ports": [25]})
+        parts.adopt(other, ())
+        self.assertIs(parts.inForce.policy, other.policy)
+        self.assertIs(parts.board.regime, other)
+        self.assertEqual((parts.admission.limit, parts.admission.perClient), (3, 2))
+        self.assertEqual(parts.ledger.config, other.id)
+
+    def test_files(self) -> None:
+        """
+        An access log and an audit file are opened, or it says which can't be.
+        """
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        access, audit = str(directory / "access"), str(directory / "audit")
+        parts = self.parts(access_log={"file": access}, audit={"file": audit})
+        assert parts.audit is not None
+        self.assertEqual(parts.audit.path, audit)
+        missing = str(directory / "missing" / "file")
+        for tables, what in (
+            ({"access_log": {"file": missing}}, "access log"),
+            ({"audit": {"file": missing}}, "audit file"),
+            ({"access_log": {"file": access}, "audit": {"file": missing}}, "audit file"),
+        ):
+            error = self.assertRaises(CannotOpen, self.parts, **tables)
+            self.assertEqual(str(error), f"can't open the {what} {missing}: No such file or directory")
+
+    def test_dispose(self) -> None:
+        """
+        Nothing is left with the reactor.
+        """
+        parts = Parts(self.reactor, self.regime(audit={"file": self.mktemp()}), (), self.own, str(self.hosts))
+        parts.dispose()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
