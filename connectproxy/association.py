@@ -108,7 +108,9 @@ class Association(Entry):
         """
         See L{Entry._broken}.
         """
-        self._log.failure("a UDP association of {client} failed", failure, client=showAddress(self.request.client))
+        self._log.failure(
+            "a UDP association of {client} failed", failure, client=showAddress(self.request.client)
+        )
         if self._gone:
             self._abandoned()
         else:

@@ -20,6 +20,7 @@ from connectproxy.decision import UNDECIDED, settle, terms
 from connectproxy.entry import Entry
 from connectproxy.errors import Refusal, Refused
 from connectproxy.events import describeClient, headerField, milliseconds
+from connectproxy.inspection import Inspection, discard
 from connectproxy.interfaces import (
     Action,
     Attempt,
@@ -32,7 +33,6 @@ from connectproxy.interfaces import (
     Terms,
     Verdict,
 )
-from connectproxy.inspection import Inspection, discard
 from connectproxy.leg import Leg
 
 if TYPE_CHECKING:
@@ -215,7 +215,9 @@ class Call(Entry):
         """
         There may be a server name, and nobody can tell which: no rule can be held to it.
         """
-        detail = "the TLS ClientHello is malformed, or not whole in time, and a rule has to know its server name"
+        detail = (
+            "the TLS ClientHello is malformed, or not whole in time, and a rule has to know its server name"
+        )
         outcome = Outcome("proxy", self.phase, "refused", 0, 0, 0.0)
         self._finish("refusal", outcome, Refusal("http_request_denied", detail, "server-name"))
 

@@ -9,7 +9,8 @@ nothing had been.  What ends in that time is closed here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol as Callbacks
+from typing import TYPE_CHECKING, Any
+from typing import Protocol as Callbacks
 
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure

@@ -264,7 +264,9 @@ class FakeAuthenticator:
     @ivar asked: the requests that it was asked about.
     """
 
-    def __init__(self, user: str = "ann", password: str = "secret", *, later: bool = False, mode: str = "required") -> None:
+    def __init__(
+        self, user: str = "ann", password: str = "secret", *, later: bool = False, mode: str = "required"
+    ) -> None:
         self.user = ProxyUser(user, frozenset({"staff"}), (), "basic")
         self.later = later
         self.mode = mode
@@ -293,7 +295,9 @@ class FakeAuthenticator:
     def check(self, user: bytes, password: bytes, arrival: Arrival) -> Any:
         return self._answer(self.user if (user, password) == self._pair else self.refusal)
 
-    refusal = Refusal("proxy_authentication_required", "who are you?", fields=(("Proxy-Authenticate", "Basic"),))
+    refusal = Refusal(
+        "proxy_authentication_required", "who are you?", fields=(("Proxy-Authenticate", "Basic"),)
+    )
 
     def _answer(self, found: Any) -> Any:
         if not self.later:

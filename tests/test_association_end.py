@@ -85,7 +85,11 @@ class LimitTests(AssociationCase):
         """
         self.build()
         self.board.admission.perClient = 1
-        for fields in ({"identity": ProxyUser("ann")}, {"identity": None}, {"identity": None, "client": UNIXAddress(b"/x")}):
+        for fields in (
+            {"identity": ProxyUser("ann")},
+            {"identity": None},
+            {"identity": None, "client": UNIXAddress(b"/x")},
+        ):
             first, second = self.associate(**fields), FakeInbound(**fields)
             self.board.associate(second)
             self.assertEqual([each.kind for each in second.refusals], ["client_limit_reached"])

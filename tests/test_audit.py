@@ -16,10 +16,10 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy import audit as module
 from connectproxy import accessfile
-from connectproxy.audit import FIELDS, Audit, AuditFile
+from connectproxy import audit as module
 from connectproxy.accessfile import CHECK_PATH
+from connectproxy.audit import FIELDS, Audit, AuditFile
 from connectproxy.ledger import GATHER
 from tests.test_accessfile import FaultySystem
 

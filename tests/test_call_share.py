@@ -37,7 +37,9 @@ class ShareTests(SwitchboardCase):
         self.place()
         self.assertIsNone(self.place(client=addressOf("192.0.2.8", 51000)).refused)
         self.assertIsNone(self.place(identity=ProxyUser("a")).refused)
-        self.assertIsNotNone(self.place(identity=ProxyUser("a"), client=addressOf("192.0.2.9", 51000)).refused)
+        self.assertIsNotNone(
+            self.place(identity=ProxyUser("a"), client=addressOf("192.0.2.9", 51000)).refused
+        )
         self.assertIsNone(self.place(identity=ProxyUser("b")).refused)
 
     def test_overIsOver(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
-from connectproxy.errors import Refusal
 from connectproxy.events import showCertificate
 from connectproxy.interfaces import Action, Arrival, Phase, ProxyUser, Verdict
 from connectproxy.tls import ClientCertificate
@@ -94,7 +93,10 @@ class AuthenticationTests(SwitchboardCase):
         For what the policy denies it is no use to say who one is: that is a 403
         (conformance 65).
         """
-        self.make(Says(Verdict(Action.DENY, "why", "says")), authenticator=FakeAuthenticator("Aladdin", "open sesame"))
+        self.make(
+            Says(Verdict(Action.DENY, "why", "says")),
+            authenticator=FakeAuthenticator("Aladdin", "open sesame"),
+        )
         inbound = self.place(fields=(CREDENTIALS,))
         assert inbound.refused is not None
         self.assertEqual(inbound.refused.row.status, 403)

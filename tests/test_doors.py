@@ -85,6 +85,21 @@ class DoorsTests(SynchronousTestCase):
         self.assertTrue(self.own.includes(ip_address("127.0.0.1"), 8081))
         self.assertEqual(sum("(configuration 01234567)" in line for line in said), 2)
 
+    def test_credentials(self) -> None:
+        """
+        What there is to try has a place for what the client has to say of itself.
+        """
+        basic, keys = {"basic": "ann:secret"}, {"token_keys": "key"}
+        for auth, authentication, who in (
+            (basic, "", "USER:PASSWORD@"),
+            (basic | keys, "optional", "USER:PASSWORD@"),
+            (keys, "", "token:TOKEN@"),
+            (keys, "off", ""),
+        ):
+            listen = {"endpoint": "127.0.0.1:8080", "authentication": authentication}
+            _, said = self.open(listen, auth=auth)
+            self.assertIn(f"try: curl -x http://{who}127.0.0.1:8080 https://", said[0])
+
     def test_servers(self) -> None:
         """
         What speaks TLS is known by its listener, and its certificates are told.

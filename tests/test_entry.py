@@ -108,7 +108,9 @@ class LimitsTests(SwitchboardCase):
         self.make(rule, accounts=Accounts(TOO_MANY))
         inbound = self.place()
         self.assertEqual(inbound.refused, TOO_MANY)
-        self.event(status=429, error="rate_limit_reached", rule="limit ci", reason="too fast", decision="deny")
+        self.event(
+            status=429, error="rate_limit_reached", rule="limit ci", reason="too fast", decision="deny"
+        )
         self.nothingIsLeft()
 
     def test_givenBack(self) -> None:
@@ -186,9 +188,7 @@ class TermsTests(SwitchboardCase):
         What a relay is told.
         """
         told: list[Any] = []
-        self.make(
-            Says(Verdict(Action.ALLOW, "why", "says", bounds=bounds)), accounts=Accounts(Pass(shapers))
-        )
+        self.make(Says(Verdict(Action.ALLOW, "why", "says", bounds=bounds)), accounts=Accounts(Pass(shapers)))
         (relay,) = self.board.relays
         join = relay.join
 

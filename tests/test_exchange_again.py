@@ -8,8 +8,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from connectproxy.errors import Refusal
 from connectproxy.call import addressOf
+from connectproxy.errors import Refusal
 from connectproxy.interfaces import (
     STALE,
     Action,

@@ -83,7 +83,9 @@ class InspectionTests(TunnelCase):
         self.reactor.flush()
         origin.transport.loseConnection()
         self.reactor.flush()
-        self.assertEqual([(str(address), name) for address, name in self.rule.asked], [("198.51.100.1", "open.example")])
+        self.assertEqual(
+            [(str(address), name) for address, name in self.rule.asked], [("198.51.100.1", "open.example")]
+        )
         self.event(event="tunnel", server_name="open.example", decision="allow", end="eof")
         self.nothingIsLeft()
 

@@ -113,7 +113,9 @@ LAYERS = (
     Layer(7, "commands.dialogue", ""),
     Layer(7, "commands.reload commands.status", "commands.dialogue"),
     Layer(7, "commands.cert", "certificates"),
-    Layer(7, "commands commands.*", f"{L1} auth auth.* config config.* policy questions testing", "twisted zope"),
+    Layer(
+        7, "commands commands.*", f"{L1} auth auth.* config config.* policy questions testing", "twisted zope"
+    ),
     Layer(7, "__main__", "", ""),
     Layer(7, "tap", f"{PACKAGE} config config.* service", "twisted zope"),
     Layer(7, PACKAGE, "config service", ""),

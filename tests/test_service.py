@@ -152,26 +152,6 @@ class StartTests(ServiceCase):
                 ],
             )
 
-    def test_saidOfTokens(self) -> None:
-        """
-        What there is to try has the place for the credentials that are asked for.
-        """
-        key = Path(self.mktemp())
-        key.write_text("A" * 43)
-        key.chmod(0o600)
-        for auth, authentication, who in (
-            ({"basic": "ann:secret"}, "", "USER:PASSWORD@"),
-            ({"basic": "ann:secret", "token_keys": str(key)}, "optional", "USER:PASSWORD@"),
-            ({"token_keys": str(key)}, "", "token:TOKEN@"),
-            ({"token_keys": str(key)}, "off", ""),
-        ):
-            with capturedLogs() as events:
-                self.start(
-                    auth=auth,
-                    listen=[{"endpoint": "127.0.0.1:8080", "authentication": authentication}],
-                )
-            self.assertIn(f"try: curl -x http://{who}127.0.0.1:8080 ", self.lines(events)[0])
-
     def test_sockets(self) -> None:
         """
         A socket in the file system is named by its path, escaped, and where there is no

@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from connectproxy.events import showAddress
 from connectproxy.errors import KINDS, Refusal
+from connectproxy.events import showAddress
 from connectproxy.interfaces import Action, IPAddress, IRule, ISwitchboard, TunnelRequest, Verdict
 from connectproxy.ledger import FIELDS
 from connectproxy.rules.ports import AllowedPorts

@@ -38,7 +38,6 @@ class RecordTests(SwitchboardCase):
                     "timestamp": "2023-11-14T22:13:19.750Z",
                     "event": "request",
                     "config": "00000000",
-                    "config": "00000000",
                     "listener": "tcp:8080",
                     "client": "203.0.113.9:4711",
                     "sender": "203.0.113.9:4711",
