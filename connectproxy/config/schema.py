@@ -189,7 +189,8 @@ SCHEMA = (
     ),
     Setting(
         "allow.list", "allow", [], FileList(beside=True), "FILE",
-        "names and networks that may be reached, one a line: what none of the rules decides, and before the default",
+        "names that may be reached, one a line, and networks for clients that name an address: what none of the"
+        " rules decides, and before the default",
         repeatable=True,
     ),
     Setting(

@@ -200,7 +200,9 @@ class _Building:
             yield rule._replace(destinations=sources, ports=((port, port),))
         networks = tuple(items for items in found if items.networks)
         if networks:
-            yield rule._replace(networks=networks)
+            # For addresses that clients name. Were it for names, too, each would have to be looked up
+            # before it is denied, and a look-up alone can carry secrets out.
+            yield rule._replace(networks=networks, literal=True)
         for items in found:
             if not items:
                 self._warn(items, "is empty", "put names on it, one a line")

@@ -120,6 +120,8 @@ def mismatch(key: str, rule: Rule, request: TunnelRequest, known: Known, seconds
         return f"{user} is in none of its groups ({', '.join(rule.groups)})"
     if key == "clients":
         return f"the client {getattr(request.client, 'host', None) or 'of a UNIX socket'} is in none of its networks"
+    if key == "destinations" and rule.literal:
+        return f"{host} is a name, and it is for addresses that clients name"
     if key == "destinations":
         return f"{host} is {'an address and no name' if request.destination.ip is not None else 'none of its names'}"
     if key == "ports":

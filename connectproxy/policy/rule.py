@@ -42,6 +42,7 @@ class Rule(NamedTuple):
     @ivar upstream: the way for what is allowed; empty for the default one.
     @ivar report: it only reports what it would have denied.
     @ivar bounds: deadlines of what is allowed.
+    @ivar literal: it matches an address that the client has named, and none that a name leads to.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Rule(NamedTuple):
     upstream: str = ""
     report: bool = False
     bounds: Bounds | None = None
+    literal: bool = False
 
     @property
     def conditions(self) -> tuple[Any, ...]:

@@ -54,6 +54,7 @@ class Table:
         self._hours = Hours(rules)
         named = Lists(rules, "destinations")
         self._names, self._nameless = named.names(), free(rules, "destinations")
+        self._unnamed = self._nameless & ~sum(1 << i for i, rule in enumerate(rules) if rule.literal)
         placed = Lists(rules, "networks")
         self._networks, self._placeless = placed.networks(), free(rules, "networks")
         greeted = Lists(rules, "serverNames")
@@ -131,7 +132,7 @@ class Table:
             & (
                 self._nameless
                 if destination.ip is not None
-                else self._nameless | self._names.find(destination.host)
+                else self._unnamed | self._names.find(destination.host)
             )
         )
         unsure = 0
@@ -232,8 +233,8 @@ class Table:
             Shapes.KEYS, (request.listener, request.protocol, request.method, request.scheme), strict=True
         ):
             yield key, self._shapes.by(key, value)
-        named = 0 if ip is not None else self._names.find(request.destination.host)
-        yield "destinations", self._nameless | named
+        named = self._unnamed | self._names.find(request.destination.host)
+        yield "destinations", self._nameless if ip is not None else named
         yield "ports", self._ports.find(request.destination.port)
         yield "schedule", self._hours.find(self._seconds())
         if address is not None:

@@ -237,9 +237,11 @@ class AllowListTests(PolicyCase):
         ):
             verdict = policy.decideRequest(request(target))
             self.assertEqual((verdict.rule, verdict.reason), (rule, reason), target)
-        # By a name it depends on the address.
-        self.assertTrue(policy.decideRequest(request("git.example:443")).provisional)
-        denial = policy.decideAddress(request("git.example:443"), ip_address("8.8.9.9"))
+        # A name that is on no list is denied before it is looked up, wherever it may lead: asking
+        # name servers can carry secrets out.
+        verdict = policy.decideRequest(request("git.example:443"))
+        self.assertEqual((verdict.rule, verdict.provisional), ("default", False))
+        denial = policy.decideAddress(request("git.example:443"), ip_address("8.8.8.9"))
         assert denial is not None
         self.assertEqual(denial.rule, "default")
         self.assertEqual(policy.files, (path, other))
