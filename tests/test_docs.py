@@ -57,7 +57,11 @@ STRANGERS = {
     "rundir": "twistd's",
     "proxy-server": "Chromium's",
     "proxy-cacert": "curl's",
-    "proxy-header": "curl's",
+    **dict.fromkeys(
+        "proxy-anyauth proxy-basic proxy-cert proxy-digest proxy-header proxy-key proxy-user".split(), "curl's"
+    ),
+    "global": "git's",
+    "help-auth": "twistd's",
     "modes": "of python -m benchmarks",
     "json": "of connectproxy status",
 }
@@ -173,19 +177,23 @@ class PageTests(SynchronousTestCase):
 
     def test_files(self) -> None:
         """
-        A file that is named like one of ours is one.
+        A file that is named like one of ours is one, or the page's own, which it shows.
         """
         for page in PAGES:
+            shown = "\n".join(text for _, text in FENCE.findall(page.read_text()))
             for code in CODE.findall(FENCE.sub("", page.read_text())):
-                if FILE.fullmatch(code) and code not in (".cache/", "proxy.py"):
+                if FILE.fullmatch(code) and code not in (".cache/", "proxy.py") and code not in shown:
                     found = any((base / code).exists() for base in (ROOT, DOCS, ROOT / "connectproxy"))
                     self.assertTrue(found, f"{page.name} names {code}")
 
     def test_options(self) -> None:
         """
-        An option that a page names is in the schema, or known to be somebody else's.
+        An option that a page names is in the schema or a command's, or known to be somebody
+        else's.
         """
         ours = {setting.option for setting in SCHEMA}
+        for path in (*(ROOT / "connectproxy" / "commands").glob("*.py"), *(ROOT / "examples").glob("*/run")):
+            ours |= set(re.findall(r'"--([a-z-]+)"', path.read_text()))
         for page in PAGES:
             named = set(OPTION.findall(page.read_text()))
             self.assertEqual(named - ours - set(STRANGERS), set(), page.name)
@@ -199,7 +207,7 @@ class PageTests(SynchronousTestCase):
         texts = {page.name: " ".join(CODE.findall(page.read_text())) for page in PAGES}
         texts |= {kind.name: kind.remedy for kind in KINDS.values()}
         for name, text in texts.items():
-            named = set(re.findall(rf"(?<![\w./-])((?:{tables})\.(?!py\b|md\b|toml\b|example\b)\w+)", text))
+            named = set(re.findall(rf"(?<![\w./-])((?:{tables})\.(?!py\b|md\b|toml\b|txt\b|example\b)\w+)", text))
             self.assertEqual(named - ours, set(), name)
 
     def test_commands(self) -> None:
@@ -674,6 +682,5 @@ class DesignTests(SynchronousTestCase):
             assert ground is not None
             self.assertEqual(ground.get("fill"), "#ffffff")
             named = [text.text or "" for text in picture.iter(f"{svg}text") if text.get("class") == "code"]
-            self.assertTrue(named)
-            for name in ", ".join(named).split(", "):
+            for name in re.findall(r"[\w/]+(?:\.py|/)(?![\w.])", ", ".join(named)):
                 self.assertTrue((ROOT / "connectproxy" / name).exists(), name)

@@ -58,7 +58,7 @@ def _single(part: Single, asked: Asked) -> Iterator[Step]:
     name = part.name
     found = part.find(asked)
     if found is NOTHING:
-        later = " before the address is known" if asked.first else ""
+        later = " so far" if asked.first else ""
         yield Step(name, "pass", f"it has nothing against it{later}")
     elif found.final is not None:
         yield Step(name, found.final.action.value, found.final.reason)

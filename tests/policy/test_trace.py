@@ -66,7 +66,7 @@ class TraceTests(PolicyCase):
         """
         verdict = Verdict(Action.DENY, "no", "says")
         for said, outcome, why in (
-            (None, "pass", "it has nothing against it before the address is known"),
+            (None, "pass", "it has nothing against it so far"),
             (verdict, "deny", "no"),
             (verdict._replace(action=Action.ALLOW), "allow", "no"),
             (verdict._replace(action=Action.ALLOW, provisional=True), "maybe", "no"),
