@@ -83,7 +83,7 @@ LAYERS = (
     Layer(5, "call", f"{L1} decision entry events inspection", "twisted zope"),
     # An exchange is a call that goes otherwise from the connection on; an association comes in as
     # a call does.
-    Layer(5, "exchange", f"{L1} call", "twisted zope"),
+    Layer(5, "exchange", f"{L1} call decision", "twisted zope"),
     Layer(5, "association", f"{L1} decision entry events", "twisted zope"),
     Layer(
         5,
@@ -109,13 +109,26 @@ LAYERS = (
     Layer(7, "doors", f"{L1} config events limits switchboard tls", "twisted zope"),
     Layer(7, "status", f"{PACKAGE} {L1} events parts reload", "twisted zope"),
     Layer(7, "service", "*", "twisted zope"),
-    Layer(7, "testing questions", f"{L1} auth config policy", "twisted zope"),
+    Layer(7, "questions", f"{L1} config config.*", "twisted"),
+    Layer(
+        7,
+        "rehearsal rehearsal.*",
+        f"{L1} auth auth.* config config.* limits policy policy.* questions race rehearsal rehearsal.*",
+    ),
+    Layer(7, "cases", "config config.* questions rehearsal"),
+    Layer(7, "testing", "config cases questions rehearsal rehearsal.*"),
+    Layer(7, "findings", f"{L1} auth auth.* config config.* policy.users rehearsal tls", "twisted"),
+    Layer(7, "traffic", f"{L1} config.texts policy.users"),
+    Layer(7, "proposal", "address traffic"),
     Layer(7, "commands.dialogue", ""),
     Layer(7, "commands.reload commands.status", "commands.dialogue"),
     Layer(7, "commands.cert", "certificates"),
-    Layer(
-        7, "commands commands.*", f"{L1} auth auth.* config config.* policy questions testing", "twisted zope"
-    ),
+    Layer(7, "commands.subject", "config config.*"),
+    Layer(7, "commands.check", "commands.subject config findings rehearsal.words"),
+    Layer(7, "commands.explain", "address commands.subject config names questions rehearsal rehearsal.words"),
+    Layer(7, "commands.policy", "cases commands.subject config questions rehearsal rehearsal.words"),
+    Layer(7, "commands.learn", "commands.subject proposal rehearsal.words traffic"),
+    Layer(7, "commands commands.*", f"{L1} auth auth.* config config.*", "twisted zope"),
     Layer(7, "__main__", "", ""),
     Layer(7, "tap", f"{PACKAGE} config config.* service", "twisted zope"),
     Layer(7, PACKAGE, "config service", ""),
