@@ -61,7 +61,12 @@ def examine(load: Callable[[], Config], now: Callable[[], float] = time.time) ->
     try:
         config = load()
     except ConfigurationError as error:
-        return Findings(None, error.problems, ())
+        errors = {(problem.key, problem.place, problem.message): problem for problem in error.problems}
+        if error.rest is not None:
+            # Who mends the file wants to know at once what is wrong with the files that it names.
+            for problem in _Examination(error.rest, now).findings().errors:
+                errors.setdefault((problem.key, problem.place, problem.message), problem)
+        return Findings(None, tuple(errors.values()), ())
     return _Examination(config, now).findings()
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.x509 import load_pem_x509_certificate
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.auth.tokenfiles import newKey
 from connectproxy.certificates import makeAuthority, makeServer
-from connectproxy.config import ConfigurationError, configure, load
+from connectproxy.config import SCHEMA, ConfigurationError, configure, load
 from connectproxy.findings import SOON, Findings, examine
 
 OUTSIDE = {"endpoint": "10.0.0.1:3128"}
@@ -282,3 +284,54 @@ class DoorTests(FindingsCase):
         self.now = end - SOON * 86400 + 1
         (found,) = self.warnings(listen=listen)
         self.assertRegex(found, "a certificate expires at [-0-9]+ [0-9:]+ UTC, in 13 days; renew it")
+
+
+class BrokenTests(FindingsCase):
+    """
+    What can't be read, and the files that it names.
+    """
+
+    def test_allAtOnce(self) -> None:
+        """
+        What is wrong with a list, a file of users or a key is told together with what is
+        wrong with the configuration itself, and nothing twice.
+        """
+        users = self.write("users", "ann:plain\n")
+        names = self.write("names", "http://x.example/\n")
+        path = self.write(
+            "proxy.toml",
+            f'[policy]\ndefault = "deny"\ndefalt = 1\n[auth]\nusers = "{users}"\n[[rule]]\nname = "a"\naction = "allow"\n'
+            f'destinations = ["@{names}"]\n[[rule]]\nname = "b"\naction = "alow"\n',
+        )
+        findings = examine(lambda: load(path), lambda: self.now)
+        self.assertIsNone(findings.config)
+        told = "\n".join(map(str, findings.errors))
+        for words in ('no key "defalt"', f"{users}:1", f"{names}:1", '"alow" is none of the words'):
+            self.assertEqual(told.count(words), 1, told)
+
+    @given(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                table: st.lists(
+                    st.dictionaries(
+                        st.sampled_from([each.name for each in SCHEMA if each.table == table]),
+                        st.text(max_size=4)
+                        | st.integers()
+                        | st.lists(st.text(max_size=3), max_size=2)
+                        | st.booleans(),
+                        max_size=6,
+                    ),
+                    max_size=3,
+                )
+                for table in ("rule", "limit", "identity", "group", "listen")
+            },
+        )
+    )
+    def test_garbage(self, tables: dict[str, Any]) -> None:
+        """
+        Whatever is in it, there are errors with places, and no others are raised.
+        """
+        for problem in self.examine(**tables).errors:
+            self.assertTrue(problem.place)
+            self.assertTrue(problem.message)

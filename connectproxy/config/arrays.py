@@ -44,7 +44,10 @@ def _rows(reading: Reading, table: str) -> list[Placed]:
     names: dict[str, str] = {}
     for position, said in enumerate(reading.items(table) or ()):
         path: Path = (table, position)
+        sound = len(reading.problems)
         row = _row(reading, path, said)
+        if len(reading.problems) > sound:
+            reading.faulty.add(path)
         rows.append((row, path))
         name = row.options.get("name")
         if name is None or not isinstance(said, Mapping) or "name" not in said:

@@ -140,9 +140,12 @@ def _config(reading: Reading) -> Config:
                 " token (--token-key) or for certificates (client_certificates); or if something else keeps"
                 " strangers away, say --open (in the file: open = true below [proxy])",
             )
-    if reading.problems:
-        raise ConfigurationError(reading.problems)
-    plain = {table: [row for row, _ in found] for table, found in rows.items()}
+    plain = {
+        table: [row for row, path in found if path not in reading.faulty] for table, found in rows.items()
+    }
     doors = [listener for listener, _ in listeners]
+    if reading.problems:
+        rest = Config(values, doors, reading.source.origin, plain, reading.files)
+        raise ConfigurationError(reading.problems, rest)
     plain["rule"] = byName(plain["rule"], doors)
     return Config(values, doors, reading.source.origin, plain, reading.files)

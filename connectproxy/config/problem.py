@@ -5,7 +5,7 @@ What is wrong with a configuration, for people.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["ConfigurationError", "Problem"]
 
@@ -34,11 +34,14 @@ class ConfigurationError(Exception):
     A configuration cannot be used.  As a string, one line for each problem.
 
     @ivar problems: everything that is wrong with it, at least one.
+    @ivar rest: what is left without what is wrong, which must not be used, but may have files
+        that are worth a look: a L{connectproxy.config.Config}, or L{None}.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], rest: Any = None) -> None:
         Exception.__init__(self, *problems)
         self.problems = tuple(problems)
+        self.rest = rest
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))

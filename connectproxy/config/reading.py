@@ -49,6 +49,7 @@ class Reading:
     @ivar profile: defaults that go before the schema's, by key.
     @ivar files: the complete names of files that were read: that of the configuration, and
         those that values of options and keys are read from.
+    @ivar faulty: the ways to rows of arrays in which something is wrong.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Reading:
         self.problems = problems
         self.profile: Mapping[str, Any] = MappingProxyType({})
         self.files = [source.origin] if source.origin else []
+        self.faulty: set[Path] = set()
         self._directory = directory
 
     def table(
