@@ -146,7 +146,16 @@ class ProxyService(Service):
         build = partial(self._prepare, doors)
         self._reloader = Reloader(reactor, build, self._swap, self._unusable, self._id, time.time)
         self._watch = FileWatch(reactor, self._reloader.changed)
+        self._advise(prepared)
         self._look(prepared)
+
+    def _advise(self, prepared: Prepared) -> None:
+        """
+        Tell what of a policy is probably not as meant.
+        """
+        for policy in (prepared.regime.policy, prepared.regime.shadow):
+            for warning in policy.warnings if policy is not None else ():
+                self._log.warn("{warning}", warning=str(warning))
 
     def _look(self, prepared: Prepared) -> None:
         """
@@ -201,6 +210,7 @@ class ProxyService(Service):
             tellCertificates(self._log, server)
         self.config = regime.config  # type: ignore[assignment]
         self._since = time.time()
+        self._advise(prepared)
         self._look(prepared)
         if self.config["policy.rejudge"]:
             parts.board.judgeAgain()

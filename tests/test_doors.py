@@ -98,7 +98,7 @@ class DoorsTests(SynchronousTestCase):
         ):
             listen = {"endpoint": "127.0.0.1:8080", "authentication": authentication}
             _, said = self.open(listen, auth=auth)
-            self.assertIn(f"try: curl -x http://{who}127.0.0.1:8080 https://", said[0])
+            self.assertIn(f"; try: curl -x http://{who}127.0.0.1:8080 https://", "\n".join(said))
 
     def test_servers(self) -> None:
         """

@@ -112,6 +112,18 @@ class ReloadTests(ReloadCase):
         self.assertEqual(bytes(origin.received), b"still")
         self.assertFalse(waiting.ended)
 
+    def test_advice(self) -> None:
+        """
+        What of a policy is probably not as meant is told when it comes into force, at the start
+        and by a reload.
+        """
+        self.list.write_text("")
+        for come in (lambda: self.reload(), lambda: ProxyService(self.reactor, self.again()).startService()):
+            with capturedLogs() as events:
+                come()
+            told = [formatEvent(each) for each in events if each["log_level"].name == "warn"]
+            self.assertTrue(any("is empty" in each for each in told), told)
+
     def test_allOrNothing(self) -> None:
         """
         A problem in one file keeps all others from being in force, too.

@@ -10,7 +10,9 @@ together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network, IPv6Network
 
+from connectproxy.address import AddressClass, Networks, classify
 from connectproxy.config import Problem
 from connectproxy.interfaces import Action
 from connectproxy.policy.covers import Covers
@@ -21,12 +23,25 @@ __all__ = ["advise"]
 
 _SOURCES = ("users", "clients", "destinations", "networks", "serverNames")
 
+_INSIDE = (
+    AddressClass.LOOPBACK,
+    AddressClass.PRIVATE,
+    AddressClass.LINK_LOCAL,
+    AddressClass.SHARED,
+    AddressClass.UNIQUE_LOCAL,
+)
+"""Classes of which no two are side by side, so that both ends of a network tell of all of it."""
 
-def advise(rules: Sequence[Rule], ports: Sequence[tuple[int, int]] | None) -> Iterator[Problem]:
+
+def advise(
+    rules: Sequence[Rule], ports: Sequence[tuple[int, int]] | None, exempt: Networks | None = None
+) -> Iterator[Problem]:
     """
     Look at rules that stand together.
 
     @param ports: the ranges that a guard in front of them allows; L{None} for all.
+    @param exempt: the networks that a guard of private addresses in front of them leaves
+        open; L{None} if there is no such guard.
     """
     covers = Covers(rules)
     told: set[str] = set()
@@ -56,6 +71,12 @@ def advise(rules: Sequence[Rule], ports: Sequence[tuple[int, int]] | None) -> It
                 "can never match, since none of its ports is among allow.ports",
                 "add them to allow.ports (--allow-ports)",
             )
+        elif rule.action is Action.ALLOW and _inside(rule, exempt):
+            yield _problem(
+                rule,
+                "can never match, since the guard of private addresses before it keeps its networks closed",
+                'add them to allow.networks (--allow-network), or put a rule of kind = "private" behind it',
+            )
         if rule.report:
             yield _problem(
                 rule, "only reports what it would deny", "leave report out when it is to be in force"
@@ -80,6 +101,24 @@ def _closed(rule: Rule, ports: Sequence[tuple[int, int]] | None) -> bool:
     if ports is None or rule.ports is None:
         return False
     return not any(first <= last_ and first_ <= last for first, last in rule.ports for first_, last_ in ports)
+
+
+def _inside(rule: Rule, exempt: Networks | None) -> bool:
+    """
+    Whether a guard closes all networks of a rule.
+    """
+    if exempt is None or not rule.networks:
+        return False
+    networks = (network for items in rule.networks for network in items.networks)
+    return all(_private(each) and not any(each.overlaps(other) for other in exempt) for each in networks)
+
+
+def _private(network: IPv4Network | IPv6Network) -> bool:
+    """
+    Whether no address of a network is a public one, as far as can be said.
+    """
+    found = classify(network[0])
+    return found in _INSIDE and classify(network[-1]) is found
 
 
 def _boundless(rule: Rule) -> bool:

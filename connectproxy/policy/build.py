@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from connectproxy.address import Networks
 from connectproxy.config import ConfigurationError, Problem, loadShadow
 from connectproxy.discovery import kinds, plugins
 from connectproxy.interfaces import Action, IRuleKind, IUpstreamKind
@@ -87,6 +88,7 @@ class _Building:
         self._named: list[Rule] = []  # all so far that allow by name whatever the address is
         self._groups: list[tuple[str, Sources]] = []
         self._ports: Sequence[tuple[int, int]] | None = None
+        self._exempt: Networks | None = None
 
     def policy(self, origin: str) -> Policy:
         """
@@ -110,6 +112,10 @@ class _Building:
         problems = self._problems + self._lists.problems
         if problems:
             raise ConfigurationError(problems)
+        if self._config["proxy.profile"] and not self._config["allow.list"] and not rows:
+            message = "nothing is allowed: the profile denies what no rule and no list allows"
+            advice = "name a list of what may be reached (--allow), or add a [[rule]]"
+            self._warnings.append(Problem("allow.list", "proxy.profile", message, advice))
         return Policy(
             self._parts,
             default=Action(self._config["policy.default"] or "allow"),
@@ -128,11 +134,15 @@ class _Building:
         @param name: what that calls it.
         """
         try:
-            self._parts.append(Single(kind.build(self._config, self._own, *options), name))
+            rule = kind.build(self._config, self._own, *options)
         except ValueError as error:
             self._problems.append(Problem("rule.options", where, str(error), ""))
+            return
+        self._parts.append(Single(rule, name))
         if kind.kindName == _PORTS:
             self._ports = self._config["allow.ports"]
+        elif kind.kindName == _PRIVATE:
+            self._exempt = rule.exempt
 
     def _moved(self, row: Any) -> None:
         """
@@ -181,7 +191,7 @@ class _Building:
         """
         if self._rules:
             if not self._problems and not self._lists.problems:
-                self._warnings += advise(self._rules, self._ports)
+                self._warnings += advise(self._rules, self._ports, self._exempt)
                 self._parts.append(Table(self._rules, self._groups, self._seconds))
             self._rules = []
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from tests.integration.origins import Web, readBody
+from tests.integration.origins import Authority, Web, readBody
 from tests.integration.running import GUARD, environment
 
 __all__ = ["GitWeb"]
@@ -79,6 +79,6 @@ class GitWeb(Web):
     A server of the repositories in a directory.
     """
 
-    def __init__(self, directory: Path, *, tls: bool = True) -> None:
-        Web.__init__(self, directory, tls=tls)
+    def __init__(self, directory: Path, *, tls: bool = True, made: Authority | None = None) -> None:
+        Web.__init__(self, directory, tls=tls, made=made)
         self._server.RequestHandlerClass = _Request

@@ -193,14 +193,17 @@ class Web:
     @ivar url: where its pages are, without a slash at the end.
     """
 
-    def __init__(self, pages: Mapping[str, bytes] | Path, *, tls: bool = True) -> None:
+    def __init__(
+        self, pages: Mapping[str, bytes] | Path, *, tls: bool = True, made: Authority | None = None
+    ) -> None:
         """
         @param pages: the body of each path, or the directory that they are in.
+        @param made: other certificates than for C{localhost}.
         """
         self._server = _Server(("127.0.0.1", 0), _Request)
         self._server.pages = pages
         if tls:
-            made = authority()
+            made = made or authority()
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(made.chain, made.key)
             # The handshake waits for the connection's own thread.

@@ -92,6 +92,8 @@ class Proxy:
         listen: tuple[str, ...] = ("tcp:0:interface=127.0.0.1",),
         events: bool = True,
         apart: bool = False,
+        program: tuple[str, ...] = TWISTD,
+        before: tuple[str, ...] = (),
     ) -> None:
         """
         Start it, and wait until it listens or has given up.
@@ -100,6 +102,8 @@ class Proxy:
         @param config: the text of a configuration file; none without a text.
         @param descriptors: its limit of open files; 0 for the one that the tests have.
         @param apart: its log is not on standard output but in a file.
+        @param program: C{twistd}, or what does something else before.
+        @param before: a command that becomes the one behind it, such as C{env}.
         """
         self._temporary = tempfile.TemporaryDirectory(prefix="connectproxy-")
         self.directory = Path(self._temporary.name)
@@ -113,9 +117,10 @@ class Proxy:
             (self.directory / "proxy.toml").write_text(config)
             options += ["--config", str(self.directory / "proxy.toml")]
         logging = [f"--logfile={self._log}"] if apart else []
-        command = [*TWISTD, "-n", "--pidfile=", *logging, "connectproxy", *options, *arguments]
+        command = [*program, "-n", "--pidfile=", *logging, "connectproxy", *options, *arguments]
         if descriptors:
             command = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh", *command]
+        command = [*before, *command]
         self._log.touch()
         self.output = self.directory / "output" if apart else self._log
         with self.output.open("wb") as output:

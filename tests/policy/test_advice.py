@@ -42,6 +42,33 @@ class AdviceTests(PolicyCase):
             found, '[[rule]] 2 "rule-1": can never match: the rule rule-0 before it takes all that it would'
         )
 
+    def test_closedNetworks(self) -> None:
+        """
+        So is one that allows networks which a guard before it keeps closed, all of them.
+        """
+        guard = {"kind": "private", "options": {"exempt": ["10.7.0.0/16"]}}
+        for networks, opened, closed in (
+            (["10.60.0.0/24"], [], True),
+            (["10.60.0.0/24", "fd00::/8", "127.0.0.1", "169.254.169.254", "100.64.0.0/10"], [], True),
+            (["10.60.0.0/24"], ["10.60.0.128/25"], False),
+            (["10.60.0.0/24"], ["10.0.0.0/8"], False),
+            (["10.60.0.0/24"], ["10.61.0.0/24", "fd00::/8"], True),
+            (["10.60.0.0/24", "8.8.8.0/24"], [], False),
+            (["10.0.0.0/7", "172.0.0.0/8", "0.0.0.0/1"], [], False),
+        ):
+            rule = {"action": "allow", "networks": networks, "users": ["a"]}
+            found = self.warned(rule, allow={"networks": opened, "ports": "any"})
+            self.assertEqual(
+                ["guard of private addresses" in each for each in found], [True] * closed, networks
+            )
+            self.assertEqual(self.warned({**rule, "action": "deny"}), [])
+            self.assertEqual(self.warned(rule, {"kind": "private"}), [], "the guard is behind it")
+            found = self.warned(guard, rule)
+            self.assertEqual(len(found), all(each not in str(networks) for each in ("8.8.8.0", "172.")))
+        self.assertEqual(
+            self.warned(guard, {"action": "allow", "networks": ["10.7.1.0/24"], "users": ["a"]}), []
+        )
+
     def test_allowsEverything(self) -> None:
         """
         So does a rule without conditions, and so do every name and every address.

@@ -214,6 +214,14 @@ class AllowListTests(PolicyCase):
     The files of C{allow.list}.
     """
 
+    def test_sandboxWithoutList(self) -> None:
+        """
+        A profile that denies by default, and nothing to allow: that can't be meant.
+        """
+        for others, warned in (({}, True), ({"allow": {"list": [self.write("a.example\n")]}}, False)):
+            policy = buildPolicy(configure(proxy={"profile": "sandbox"}, **others), OwnPorts())
+            self.assertEqual(any("nothing is allowed" in str(each) for each in policy.warnings), warned)
+
     def test_everySort(self) -> None:
         """
         Names, names with a port and networks are allowed behind the rules and before the
