@@ -46,9 +46,11 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "address": "the address that was judged; null where it was the request by itself",
         "server_name": "the TLS server name that was judged; null where none was looked at",
         "decision": "`allow` or `deny`",
-        "rule": "the name of the rule that decided; null where it was no rule, but a login or a limit",
-        "reason": "why, in words",
-        "error": "for a denial, the kind of refusal, as in the documentation of refusals; otherwise null",
+        "rule": "the name of the rule that decided, or `limit` and the name of a `[[limit]]`; null where it was"
+        " neither, but a login or a limit of all",
+        "reason": "why it was decided so, in words",
+        "error": "the kind of refusal, as in the documentation of refusals: of what was denied, or was allowed and"
+        " could not be reached; otherwise null",
         "upstream": "for a permission, the way that it is for; otherwise null",
         "report": "what rules that only report would have denied it for, as `rule: reason`; null without one",
         "shadow": "what the shadow policy would have done; null if the same, or without one",

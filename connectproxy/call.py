@@ -9,14 +9,12 @@ phase: cancel what is outstanding, record, done.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from connectproxy.decision import UNDECIDED, settle, terms
+from connectproxy.decision import UNDECIDED, addressOf, settle, terms
 from connectproxy.entry import Entry
 from connectproxy.errors import Refusal, Refused
 from connectproxy.events import describeClient, headerField, milliseconds
@@ -26,7 +24,6 @@ from connectproxy.interfaces import (
     Attempt,
     Established,
     IInbound,
-    IPAddress,
     ITunnel,
     Outcome,
     Phase,
@@ -36,21 +33,13 @@ from connectproxy.interfaces import (
 from connectproxy.leg import Leg
 
 if TYPE_CHECKING:
-    from connectproxy.policy import Policy
+    from connectproxy.regime import Regime
     from connectproxy.switchboard import Switchboard
 
-__all__ = ["Call", "addressOf"]
+__all__ = ["UNREADABLE", "Call"]
 
-
-@lru_cache(1024)
-def addressOf(shown: str) -> IPAddress | None:
-    """
-    The address in C{host:port}, if it is one of IP.
-    """
-    try:
-        return ip_address(shown.rpartition(":")[0].strip("[]"))
-    except ValueError:
-        return None
+UNREADABLE = "tls-client-hello"
+"""What stands for a rule where the server name that rules ask for can't be read."""
 
 
 class Call(Entry):
@@ -136,19 +125,37 @@ class Call(Entry):
             self._instead = Refusal("proxy_draining", "the proxy is being stopped")
             self._waiting.cancel()
 
-    def judgeAgain(self, policy: Policy) -> None:
+    def judgeAgain(self, regime: Regime) -> None:
         """
-        End it if a policy denies what is up: one that has come into force since.
+        End it if what has come into force since denies it.  What is not up yet is decided by
+        that from here on, or it would slip in between.
         """
-        if self._tunnel is None:
-            return
-        address = addressOf(self._address or "")
-        if address is None:
-            verdict = policy.decideRequest(self.request)
-        else:
-            verdict = policy.judge(self.request, address, self._serverName)
-        if verdict.action is Action.DENY:
-            self._tunnel.abort("policy_changed")
+        policy = regime.policy
+        if self.phase is not Phase.RELAYING:
+            self._regime = regime
+        if self._tunnel is not None:
+            address = addressOf(self._address or "")
+            if address is None:
+                verdict = policy.decideRequest(self.request)
+            else:
+                verdict = policy.judge(self.request, address, self._serverName)
+            if verdict.action is Action.DENY:
+                self._tunnel.abort("policy_changed")
+        elif self.phase is Phase.DIALLING and self._waiting is not None:
+            self._verdict = verdict = policy.decideRequest(self.request)
+            if verdict.action is Action.DENY:
+                self._instead = verdict.refusal()
+                self._waiting.cancel()
+
+    def forget(self, former: Regime, rest: Regime) -> None:
+        """
+        Keep no more of what has decided than there is going to be asked for.
+
+        @param former: what was in force until now.
+        @param rest: its name and its settings, and nothing else of it.
+        """
+        if self._regime is former and self.phase is Phase.RELAYING:
+            self._regime = rest
 
     def _connected(self, established: Established) -> None:
         """
@@ -161,7 +168,8 @@ class Call(Entry):
         self._dialled = board.clock.seconds()
         leg: Leg | None = None
         try:
-            if self._denied(origin):
+            verdict = self._verdict
+            if verdict is not None and verdict.provisional and self._denied(origin):
                 return
             self.phase = Phase.ANSWERING
             leg = self._inbound.accept(established)
@@ -185,11 +193,21 @@ class Call(Entry):
         if verdict is not None and verdict.provisional:
             # An address that is not ours to see is None: what depends on it is not allowed then.
             self._verdict = verdict = self._regime.policy.judge(self.request, addressOf(self._address or ""))
+            if verdict.action is Action.ALLOW and not self._isWay(verdict):
+                detail = f"{self.request.destination} is reached by another way than its name had let expect"
+                verdict = Verdict(Action.DENY, detail, verdict.rule)
+                self._verdict = verdict
             if verdict.action is Action.DENY:
                 origin.transport.abortConnection()  # type: ignore[union-attr]
                 self.refuse(verdict.refusal())
                 return True
         return False
+
+    def _isWay(self, verdict: Verdict) -> bool:
+        """
+        Whether the way that has been taken is the one that a verdict wants.
+        """
+        return (verdict.upstream or self._board.defaultUpstream) == self._upstream
 
     def named(self, inspection: Inspection, name: str) -> None:
         """
@@ -219,7 +237,7 @@ class Call(Entry):
             "the TLS ClientHello is malformed, or not whole in time, and a rule has to know its server name"
         )
         outcome = Outcome("proxy", self.phase, "refused", 0, 0, 0.0)
-        self._finish("refusal", outcome, Refusal("http_request_denied", detail, "server-name"))
+        self._finish("refusal", outcome, Refusal("http_request_denied", detail, UNREADABLE))
 
     def unnamed(self, endedBy: str, kind: str) -> None:
         """
@@ -301,6 +319,8 @@ class Call(Entry):
         Answer that there will be no tunnel.
         """
         inbound = self._inbound
+        if inbound is None:
+            return  # it was refused before, and that went wrong
         status = refusal.row.status
         self._finish("refusal", Outcome("proxy", self.phase, "refused", 0, 0, 0.0, status), refusal)
         inbound.refuse(refusal)
@@ -333,7 +353,8 @@ class Call(Entry):
         board, request = self._board, self.request
         began, resolved, dialled = self._began, self._resolved, self._dialled
         now = board.clock.seconds()
-        self._settle(refusal)
+        if not self._settled:
+            self._settle(refusal)
         self.phase = Phase.DONE
         self._inbound = self._tunnel = None
         board.release(self)

@@ -9,6 +9,8 @@ address, and the TLS server name where a rule wants it, are known.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.logger import Logger
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from connectproxy.regime import Regime
     from connectproxy.switchboard import Switchboard
 
-__all__ = ["UNDECIDED", "Decision", "settle", "terms"]
+__all__ = ["UNDECIDED", "Decision", "addressOf", "settle", "terms"]
 
 _log = Logger()
 
@@ -46,6 +48,17 @@ class Decision(NamedTuple):
 
 
 UNDECIDED = Decision()
+
+
+@lru_cache(1024)
+def addressOf(shown: str) -> IPAddress | None:
+    """
+    The address in C{host:port}, if it is one of IP.
+    """
+    try:
+        return ip_address(shown.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return None
 
 
 def settle(
@@ -80,6 +93,7 @@ def settle(
                 tally.reports[each.partition(":")[0]] += 1
         if regime.shadow is not None:
             decision = decision._replace(shadow=_compare(board, regime, request, decision, known))
+    allowed = decision.action == Action.ALLOW.value
     if board.audit is not None and (decision.action is not None or refusal is not None):
         board.audit.write(
             describeClient(request)
@@ -88,12 +102,16 @@ def settle(
                 "server_name": known[1] or None,
                 "decision": decision.action or "deny",
                 "rule": decision.rule,
-                "reason": refusal.detail if refusal is not None else decision.reason,
+                "reason": decision.reason
+                if decision.action is not None or refusal is None
+                else refusal.detail,
                 "error": refusal.kind if refusal is not None else None,
                 "report": decision.report,
                 "shadow": decision.shadow,
                 "address": str(known[0]) if known[0] is not None else None,
-                "upstream": verdict.upstream if refusal is None and verdict is not None else None,
+                "upstream": (verdict.upstream or board.defaultUpstream)
+                if allowed and verdict is not None
+                else None,
                 "config": regime.id,
             }
         )
@@ -114,8 +132,10 @@ def _compare(
     address, name = known
     try:
         other = shadow.decideRequest(request)
-        if other.provisional or (address is not None and other.action is Action.ALLOW):
+        if address is not None and (other.provisional or other.action is Action.ALLOW):
             other = shadow.judge(request, address, name)
+        elif other.provisional:
+            return None  # it would have had to know what is not known here either
     except Exception:  # noqa: BLE001 - what has no effect has none by its bugs either
         _log.failure("the shadow policy failed")
         return None

@@ -44,7 +44,7 @@ def count(admission: Admission, request: TunnelRequest) -> tuple[str, str | None
     if admission.enter(share):
         return share
     detail = f"the client has {admission.perClient} tunnels open, which is the limit for one"
-    return Refusal("client_limit_reached", detail)
+    return Refusal("client_limit_reached", detail, fields=(("Retry-After", "1"),))
 
 
 class Entry:

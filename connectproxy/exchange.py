@@ -9,13 +9,17 @@ turns out closed goes out once more on a new one (RFC 9112 section 9.3.1).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.python.failure import Failure
 
-from connectproxy.call import Call, addressOf
+from connectproxy.call import Call
+from connectproxy.decision import addressOf
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import STALE, Established, Outcome, Phase
+
+if TYPE_CHECKING:
+    from connectproxy.regime import Regime
 
 __all__ = ["ExchangeCall"]
 
@@ -60,6 +64,14 @@ class ExchangeCall(Call):
             self._carried(carriage)
         except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
             self._broken(Failure(), origin=origin)
+
+    def forget(self, former: Regime, rest: Regime) -> None:
+        """
+        See L{Call.forget}: not before it is a tunnel, behind a 101, since it may be begun again.
+        """
+        carriage: Any = self._tunnel
+        if carriage is not None and carriage.relayName != self._relay:
+            Call.forget(self, former, rest)
 
     def _ended(self, outcome: Outcome) -> None:
         """

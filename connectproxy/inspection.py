@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Inspection", "discard"]
 
-TLS_RECORD = b"\x16"
-"""What a connection begins with that begins with a handshake of TLS (RFC 8446 section 5.1)."""
+TLS_RECORDS = (b"\x14", b"\x15", b"\x16", b"\x17", b"\x18")
+"""What a connection begins with that begins with a record of TLS (RFC 8446 section 5.1, RFC 6520)."""
 
 
 class _Call(Callbacks):
@@ -92,11 +92,16 @@ class Inspection:
 
     def _unreadable(self) -> bool:
         """
-        Whether the client speaks TLS in a way that hides its server name from us, and perhaps
-        not from the origin: broken, or so slowly that its ClientHello is not whole in time.
+        Whether the client may speak TLS in a way that hides its server name from us, and
+        perhaps not from the origin: broken, with what is no name but could be read as one
+        (C{host.example:443} is, by nginx), or so slowly that its ClientHello is not whole in
+        time.  Who has said nothing by then could begin later, unless the origin has spoken
+        first, which none of TLS does.
         """
-        found = self._peek.found
-        return found is Found.BROKEN or (found is None and self.leg.held[:1] == TLS_RECORD)
+        found, leg = self._peek.found, self.leg
+        if found is not None:
+            return found in (Found.BROKEN, Found.WRONG_NAME)
+        return leg.held.startswith(TLS_RECORDS) or not (leg.held or leg.ended or self.origin.held)
 
     def abort(self, kind: str) -> None:
         """
@@ -120,7 +125,7 @@ class Inspection:
             discard(board, self.origin, told=False)
         if leg.lost:
             board.connectionClosed()
-        elif alert and leg.held[:1] == TLS_RECORD:
+        elif alert and leg.held.startswith(TLS_RECORDS):
             transport: Any = leg.transport
             transport.write(DENIED)
             discard(board, leg, told=True, seconds=self._linger)

@@ -61,7 +61,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "rule": "the name of the rule that decided; null if it did not come to that",
         "reason": "why it was decided so, or what went wrong, in words",
         "report": "the rules that would have denied it and only report, each with its reason; null if there was none",
-        "shadow": "what the shadow policy would have done otherwise: `allow` or `deny`, the rule and its reason; null if the same",
+        "shadow": "what the shadow policy would have done otherwise: `allow` or `deny`, and by which rule; null if the same",
         "status": "the status code that the client was answered; null if it got no answer",
         "error": "the kind of refusal, as in the documentation of refusals; null for a tunnel, and for a request that was"
         " answered in whole",

@@ -93,7 +93,7 @@ class Parts:
         self.admission.perClient = config["limits.tunnels_per_client"]
         self.accounts.configure(limits, *_terms(config))
         self.ledger.config = regime.id
-        self.board.regime = regime
+        self.board.adopt(regime)
 
     def dispose(self) -> Deferred[None]:
         """

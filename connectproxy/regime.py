@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from connectproxy.interfaces import IAuthenticator
+from connectproxy.interfaces import Action, IAuthenticator
 from connectproxy.policy import Policy
 
 __all__ = ["Regime"]
+
+_NOBODY = Policy(default=Action.DENY)
+"""In the place of a policy that is not going to be asked any more."""
 
 
 class Regime(NamedTuple):
@@ -32,3 +35,9 @@ class Regime(NamedTuple):
     shadow: Policy | None = None
     authenticator: IAuthenticator | None = None
     id: str = ""
+
+    def rest(self) -> Regime:
+        """
+        What is kept of it where nothing is asked of it any more: its name and its settings.
+        """
+        return self._replace(policy=_NOBODY, shadow=None, authenticator=None)

@@ -11,7 +11,9 @@ do.
 
 Flow control is the pipe: a side is read only while nothing that it sent waits
 for the other, and what has been read is written at once.  What the other side
-does not take stays in the pipe until it is writable.
+does not take stays in the pipe until it is writable.  Where there is a limit of rate
+(L{connectproxy.shaping}), no more is read than is allowed, and a side that has to wait
+for its turn is not polled for reading.
 
 Three rules keep it correct:
 

@@ -50,7 +50,7 @@ class Switchboard:
     """
     Takes requests and makes tunnels of them.
 
-    @ivar regime: what decides, as a whole; a reload puts another one here.
+    @ivar regime: what decides, as a whole; see L{adopt}.
     @ivar upstreams: the ways to destinations, by name.
     @ivar relays: what can join two legs; the first that can does.
     @ivar ledger: takes the events.
@@ -256,6 +256,18 @@ class Switchboard:
         self._quiet.append(quiet)
         return quiet
 
+    def adopt(self, regime: Regime) -> None:
+        """
+        Let something else decide from now on.  What is carried already keeps the name and
+        the settings of what it was decided by, and nothing else of it: lists may be long,
+        and a tunnel may be up for weeks.
+        """
+        former, self.regime = self.regime, regime
+        rest = former.rest()
+        both: tuple[Any, ...] = (*self._calls, *self.associations)
+        for each in both:
+            each.forget(former, rest)
+
     def judgeAgain(self) -> None:
         """
         End what is up and the policy in force denies: it may have been allowed by
@@ -263,7 +275,7 @@ class Switchboard:
         """
         both: tuple[Any, ...] = (*self._calls, *self.associations)
         for each in both:
-            each.judgeAgain(self.regime.policy)
+            each.judgeAgain(self.regime)
 
     def abort(self, kind: str) -> None:
         """

@@ -43,6 +43,17 @@ class BrokenTests(TunnelCase):
         self.make(Broken(None))
         self.check500(self.place(), phase="deciding", decision=None)
 
+    def test_refusing(self) -> None:
+        """
+        A listener that can't say no: there is one event, and nobody counts.
+        """
+        self.make(Says(Verdict(Action.DENY, "why", "says")))
+        self.patch(FakeInbound, "refuse", lambda inbound, refusal: 1 / 0)
+        self.place()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.event(event="refusal", status=403, rule="says")
+        self.nothingIsLeft()
+
     def test_unknownUpstream(self) -> None:
         """
         A rule that names an upstream which isn't there.

@@ -62,6 +62,7 @@ class SettledTests(TunnelCase):
         user = ProxyUser("ann", frozenset({"staff"}), (), "token")
         client, origin = self.open(identity=user)
         known = {"decision": "allow", "rule": "yes", "reason": "it may", "error": None, "user": "ann"}
+        known["upstream"] = "direct"  # the default one, which the rule does not name
         self.audited(**known, address="198.51.100.1", target="host.example:443", config="00000000")
         for each in (client, origin):
             each.transport.loseConnection()
@@ -75,17 +76,20 @@ class SettledTests(TunnelCase):
         """
         self.make(Says(NO), audit=self.audit)
         self.place()
-        self.audited(decision="deny", rule="no", reason="it may not", error="http_request_denied")
+        self.audited(
+            decision="deny", rule="no", reason="it may not", error="http_request_denied", upstream=None
+        )
         self.assertEqual(self.board.tally.decisions, {("deny", "no"): 1})
 
     def test_unreachable(self) -> None:
         """
-        What is allowed and can't be reached is allowed, and the error says what it came to.
+        What is allowed and can't be reached is allowed, for the reason that there was; the
+        error says what it came to.
         """
         self.make(Says(YES), audit=self.audit)
         self.place()
         self.upstream.dials[0].fail(detail="nobody there")
-        self.audited(decision="allow", rule="yes", reason="nobody there", error="connection_refused")
+        self.audited(decision="allow", rule="yes", reason="it may", error="connection_refused")
 
     def test_unknownUser(self) -> None:
         """

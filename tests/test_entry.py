@@ -230,6 +230,22 @@ class TermsTests(SwitchboardCase):
         shapers = ((object(), object()),)
         self.assertEqual(self.terms(None, shapers), Terms(None, shapers))
 
+    def test_otherWay(self) -> None:
+        """
+        Where the address makes another rule decide, which wants another way than the one that
+        has been taken, the request is refused: it is not to go there this way.
+        """
+        maybe = Verdict(Action.ALLOW, "why", "says", provisional=True)
+        for upstream, refused in (("detour", True), ("direct", False), (None, False)):
+            self.make(Says(maybe, Verdict(Action.ALLOW, "why", "other", upstream=upstream)))
+            inbound = self.place()
+            origin = self.upstream.dials[0].succeed()
+            self.reactor.flush()
+            self.assertEqual(inbound.refused is not None, refused)
+            self.assertEqual(origin.lost is not None, refused)
+            if refused:
+                self.event(decision="deny", rule="other", status=403)
+
     def test_connect(self) -> None:
         """
         A rule may give a request less time to be answered, or more.

@@ -336,6 +336,24 @@ class ForwardTests(ExchangeCase):
         del call, exchange
         self.assertIsNone(watched())
 
+    def test_forgotten(self) -> None:
+        """
+        One that may have to be begun again keeps what decides on it; what has become a tunnel,
+        behind a 101, keeps its name only.
+        """
+        former = self.board.regime
+        exchange = self.forward()
+        self.upstream.dials[0].succeed()
+        (call,) = self.board._calls
+        self.board.adopt(former._replace(id="11111111"))
+        self.assertIs(call._regime, former)
+        self.board.regime = former
+        exchange.carriages[0].relayName = "wired"
+        self.board.adopt(former._replace(id="22222222"))
+        self.assertIsNot(call._regime.policy, former.policy)
+        exchange.carriages[0].end()
+        self.event(config="00000000", relay="wired")
+
     def test_slots(self) -> None:
         """
         A call has no dictionary.

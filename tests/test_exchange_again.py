@@ -8,7 +8,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from connectproxy.call import addressOf
+from connectproxy.decision import addressOf
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import (
     STALE,

@@ -104,13 +104,15 @@ class ErrorTests(FindingsCase):
         here = os.getcwd()
         os.chdir(self.directory)
         self.addCleanup(os.chdir, here)
-        findings = examine(lambda: load(None, {"profile": "sandbox"}))
+        self.write("allow.txt", "a.example\n")
+        said = {"profile": "sandbox", "allow": ("allow.txt",)}
+        findings = examine(lambda: load(None, said))
         self.assertEqual(findings.errors, ())
-        self.assertEqual(list(self.directory.iterdir()), [])
+        self.assertEqual([each.name for each in self.directory.iterdir()], ["allow.txt"])
         (warning,) = findings.warnings
         self.assertIn("there is no key connectproxy-token.key yet; the proxy makes one", str(warning))
         newKey("connectproxy-token.key")
-        self.assertEqual(examine(lambda: load(None, {"profile": "sandbox"})).warnings, ())
+        self.assertEqual(examine(lambda: load(None, said)).warnings, ())
 
     def test_others(self) -> None:
         """

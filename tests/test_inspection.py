@@ -8,6 +8,7 @@ from typing import Any
 
 from zope.interface import implementer
 
+from connectproxy.call import UNREADABLE
 from connectproxy.interfaces import Action, INameRule, IPAddress, TunnelRequest, Verdict
 from connectproxy.peek import DENIED
 from tests.fakes import Peer
@@ -134,12 +135,30 @@ class InspectionTests(TunnelCase):
         self.reactor.flush()
         self.assertEqual(client.received, b"220 mail\r\n")
 
+    def test_silentToo(self) -> None:
+        """
+        Where the origin has said nothing either, it may be TLS that the client begins with
+        only when nobody looks any more: it does not get that far.
+        """
+        client, origin = self.open()
+        self.reactor.advance(self.board.settings["timeouts.first_flight"] + 1)
+        self.reactor.flush()
+        self.assertEqual((origin.received, client.received), (b"", b""))
+        self.assertIsNotNone(origin.lost)
+        self.assertIsNotNone(client.lost)
+        self.event(event="refusal", rule=UNREADABLE, decision="deny", error="http_request_denied")
+        self.assertEqual(self.rule.asked, [])
+
     def test_unreadable(self) -> None:
         """
         A ClientHello that is malformed, or does not become whole in time, could hide a name
         that an origin would read: nothing of it is passed on.
         """
-        for hidden in (b"\x16\x03\x01\x00\x02\x01\x00\x16\x03\x01", HELLO[:-1], HELLO[:1]):
+        warning = b"\x15\x03\x01\0\x02\x01\x70"
+        for hidden in (
+            b"\x16\x03\x01\x00\x02\x01\x00\x16\x03\x01", HELLO[:-1], HELLO[:1], warning + HELLO, warning[:1],
+            records(hello(serverName(b"hidden.example:443"))),
+        ):  # fmt: skip
             self.setUp()
             client, origin = self.open()
             self.send(client, hidden)
@@ -147,7 +166,7 @@ class InspectionTests(TunnelCase):
             self.reactor.flush()
             self.assertEqual((origin.received, client.received), (b"", DENIED))
             self.assertIsNotNone(origin.lost)
-            self.event(event="refusal", rule="server-name", decision="deny", error="http_request_denied")
+            self.event(event="refusal", rule=UNREADABLE, decision="deny", error="http_request_denied")
             self.assertEqual(self.rule.asked, [])
 
     def test_notAsked(self) -> None:

@@ -110,7 +110,7 @@ class PeekTests(PeekCase):
         for octets, found in (
             (b"SSH-2.0-x\r\n", Found.OTHER),
             (byOpenSSL(None), Found.NO_NAME),
-            (records(hello(serverName(b"192.0.2.1"))), Found.WRONG_NAME),
+            (records(hello(serverName(b"a..example"))), Found.WRONG_NAME),
             (b"\x16\x03\x01\0\0", Found.BROKEN),
         ):
             for first in (octets, b""):

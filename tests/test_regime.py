@@ -4,6 +4,8 @@ Tests for L{connectproxy.regime}.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 from connectproxy.interfaces import Action, Verdict
@@ -27,7 +29,7 @@ class RegimeTests(TunnelCase):
         """
         Have another policy in force.
         """
-        self.board.regime = Regime(SETTINGS, Policy(rules), None, None, "11111111")
+        self.board.adopt(Regime(SETTINGS, Policy(rules), None, None, "11111111"))
 
     def test_atOnce(self) -> None:
         """
@@ -73,3 +75,58 @@ class RegimeTests(TunnelCase):
             self.board.judgeAgain()
             self.reactor.flush()
             self.event(end="policy_changed", ended_by="proxy", config="00000000")
+
+    def test_inBetween(self) -> None:
+        """
+        What has asked and is not up yet is decided by it then, whatever it waits for: who
+        asks, or the connection.
+        """
+        users = FakeAuthenticator(later=True)
+        self.make(YES, authenticator=users)
+        inbound: Any = self.place(fields=((b"proxy-authorization", b"Basic " + users.right),))
+        self.swap(NO)
+        self.board.judgeAgain()
+        users.answer()
+        self.assertEqual((inbound.refused.rule, self.upstream.dials), ("no", []))
+        self.event(config="11111111", rule="no", decision="deny")
+        self.make(YES)
+        inbound = self.place()
+        self.swap(NO)
+        self.board.judgeAgain()
+        self.assertTrue(self.upstream.dials[0].cancelled)
+        self.assertEqual(inbound.refused.rule, "no")
+        self.event(config="11111111", rule="no", decision="deny", error="http_request_denied")
+        self.nothingIsLeft()
+
+    def test_inBetweenAllowed(self) -> None:
+        """
+        If it allows that, too, that goes on, and is held to what it says of the address.
+        """
+        maybe = Says(Verdict(Action.ALLOW, "why", "maybe", provisional=True), DENIAL)
+        for rule, expected in ((YES, None), (maybe, "no")):
+            self.make(NO if expected is None else YES)
+            self.swap(YES)
+            inbound: Any = self.place()
+            self.swap(rule)
+            self.board.judgeAgain()
+            self.upstream.dials[0].succeed()
+            self.reactor.flush()
+            self.assertEqual(inbound.refused and inbound.refused.rule, expected)
+
+    def test_forgotten(self) -> None:
+        """
+        A tunnel that stays up does not keep the policy and the users that it was let in by:
+        there may be long lists among them, and it may be up for weeks.
+        """
+        users = FakeAuthenticator()
+        self.make(YES, authenticator=users)
+        both = self.open(fields=((b"proxy-authorization", b"Basic " + users.right),))
+        kept = [weakref.ref(each) for each in (self.board.regime.policy, users)]
+        del users
+        self.swap(NO)
+        gc.collect()
+        self.assertEqual([each() for each in kept], [None, None])
+        for each in both:
+            each.transport.loseConnection()
+        self.reactor.flush()
+        self.event(config="00000000", rule="yes", end="eof")

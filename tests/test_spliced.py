@@ -12,7 +12,7 @@ import pytest
 from twisted.internet.protocol import Protocol
 
 from connectproxy import splice
-from connectproxy.interfaces import Terms
+from connectproxy.interfaces import Phase, Terms
 from connectproxy.leg import Leg
 from connectproxy.limits.bucket import Bucket
 from connectproxy.shaping import TICK
@@ -166,6 +166,23 @@ class RestTests(Spliced):
         await self.until(lambda: rig.origin.ended)
         self.assertEqual(bytes(rig.origin.received), b"x" * 5000)
         self.assertEqual(rig.outcomes[0][2:5], ("eof", 5000, 0))
+
+    async def test_endWaitsForLimit(self) -> None:
+        """
+        An end behind which nothing comes may have to wait as well, and is the tunnel's when
+        the other side has ended before.
+        """
+        terms = self.limited()
+        rig = self.open(terms=Terms(None, ((terms.shapers[0][0], Bucket(10_000, self.clock)),)))
+        rig.origin.transport.loseWriteConnection()
+        await self.until(lambda: rig.client.ended)
+        rig.client.transport.loseWriteConnection()
+        await self.assertAtRest()
+        self.assertEqual((rig.tunnel.client.mask, rig.outcomes), (splice.PARKED, []))
+        while not rig.outcomes:
+            self.clock.advance(TICK)
+            await self.turns(5)
+        self.assertEqual(rig.outcomes[0][:5], ("origin", Phase.RELAYING, "eof", 0, 0))
 
     async def test_limitedWithoutCycles(self) -> None:
         """

@@ -113,8 +113,8 @@ class _Building:
                     users.append(item)
                     continue
                 self._files.append(item[1:])
-                for place, line in readLines(item[1:], "group.users", self.problems):
-                    name = avatarName(line.strip())
+                for place, line in readLines(item[1:], "group.users", self.problems, isList=True):
+                    name = avatarName(line)
                     if name is None:
                         message = f"is not the name of a user for {row.where}"
                         advice = "write one name a line, of at most 255 octets"

@@ -27,6 +27,13 @@ PER_USER = 5
 """As many times as from one source may be guessed for one user, from all sources."""
 
 
+LONGEST = 10
+"""
+Periods after which whoever has been guessed for, or shares an address with who guesses, is
+listened to again: however many wrong ones there were.  Tokens come by the thousand in a second.
+"""
+
+
 def sourceOf(address: Any) -> Hashable:
     """
     What of a client's address tells one source from another: an IPv4 address, or the /64
@@ -75,7 +82,7 @@ class _Debts:
         """
         Add one wrong one.
         """
-        debt = self._debt(key, now) + 1
+        debt = min(self._debt(key, now) + 1, self._most * LONGEST)
         self._debts.pop(key, None)
         self._debts[key] = (debt, now)
         if len(self._debts) > MOST:

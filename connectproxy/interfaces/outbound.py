@@ -22,7 +22,7 @@ __all__ = ["INameRule", "IRelay", "IRule", "IRuleKind", "ITunnel", "IUpstream", 
 
 class IRule(Interface):
     """
-    One rule of the policy: pure, synchronous, asked twice.
+    One rule of the policy: pure, synchronous, asked once about a request and once about each address.
 
     The second question is the guard against server-side request forgery: it
     comes with the very address that is going to be dialled.

@@ -35,6 +35,13 @@ ClientHello is longer than one record of 16 KiB; those of browsers have 2 KiB.
 """
 
 _HANDSHAKE = 0x16
+_RECORDS = range(0x14, 0x19)
+_VERSIONS = 0x10
+"""
+The types of records there are, and below which all versions begin.  There are servers that
+pass over alerts in front of a ClientHello, and over its record's version: Go's do with all
+that are below this.
+"""
 _RECORD = 1 << 14
 _HEADER = 5
 
@@ -54,7 +61,7 @@ class Found(Enum):
     NAME = "a ClientHello with a name"
     NO_NAME = "a ClientHello without a name"
     WRONG_NAME = "a ClientHello with what is not the name of a host"
-    BROKEN = "something like TLS that is no ClientHello, or longer than one may be"
+    BROKEN = "something like TLS that does not begin with a ClientHello, or with one longer than it may be"
     OTHER = "something else than TLS"
 
 
@@ -108,12 +115,19 @@ class HelloReader:
         Look at the header of a record, as far as it has come:
 
          - the type, 1 octet: 22 for a handshake;
-         - the version, 2 octets, of which the second means nothing;
+         - the version, 2 octets: 3, and one that means nothing;
          - the length, 2 octets: 1 to 16384.
+
+        What another reader could take for a record is one that is broken.
         """
         header = self._header
-        if header[0] != _HANDSHAKE or header[1:2] not in (b"", b"\x03"):
-            return Found.BROKEN if self._message else Found.OTHER
+        if self._message:
+            if header[0] != _HANDSHAKE or header[1:2] not in (b"", b"\x03"):
+                return Found.BROKEN
+        elif header[0] not in _RECORDS:
+            return Found.OTHER
+        elif len(header) > 1 and (header[0] != _HANDSHAKE or header[1] != 3):
+            return Found.BROKEN if header[1] < _VERSIONS else Found.OTHER
         if len(header) == _HEADER:
             self._left = int.from_bytes(header[3:])
             self._header = b""
@@ -143,8 +157,10 @@ class HelloReader:
         if isinstance(found, Found):
             return found
         destination = parseHost(found.decode("latin-1"), 443)
-        if isinstance(destination, Refusal) or destination.ip is not None:
+        if isinstance(destination, Refusal):
             return Found.WRONG_NAME
+        if destination.ip is not None:  # which RFC 6066 section 3 forbids, and some send
+            return Found.NO_NAME
         self.name = destination.host
         return Found.NAME
 

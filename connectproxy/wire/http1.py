@@ -211,10 +211,12 @@ def _stranger(beginning: bytes) -> str:
 
 
 def _shown(target: bytes, most: int = 60) -> str:
-    """As L{escape}, with dots instead of the userinfo and of the query, which can be secrets."""
+    """As L{escape}, with dots instead of the userinfo, the query and the fragment, which can be secrets."""
     _, userinfo, rest = target.rpartition(b"@")
+    rest, fragment, _ = rest.partition(b"#")
     plain, query, _ = rest.partition(b"?")
-    return ("...@" if userinfo else "") + escape(plain, most) + ("?..." if query else "")
+    start, end = "...@" if userinfo else "", "#..." if fragment else ""
+    return start + escape(plain, most) + ("?..." if query else "") + end
 
 
 def checkConnect(head: RequestHead) -> Refusal | None:

@@ -125,7 +125,9 @@ class BuildTests(SynchronousTestCase):
         refusal: Any = made.identify(asking())
         found = made.identify(asking(digestOf(refusal.fields[0][1])))
         self.assertEqual(found, ProxyUser("dora", group, (), "digest"))
-        self.assertIsInstance(made.identify(asking(basic(f"zoë:{SECRET}"))), Deferred)
+        hashed: Any = made.identify(asking(basic(f"zoë:{SECRET}")))
+        # It is another thread's to find out, which may have been quick.
+        self.assertTrue(isinstance(hashed, Deferred) or hashed.name == "zoë")
         lab = ProxyUser("lab", frozenset({"lab", "quiet"}), ("slow",), "network")
         self.assertEqual(made.known(arrivalOf("198.51.100.9")), lab)
 

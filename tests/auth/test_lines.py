@@ -4,12 +4,14 @@ Tests for L{connectproxy.auth.lines}.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.auth.lines import problemsOf, readLines
 from connectproxy.config import Problem
+from connectproxy.policy.lists import Lists
 
 
 class LinesTests(SynchronousTestCase):
@@ -35,6 +37,27 @@ class LinesTests(SynchronousTestCase):
         octets = "\ufeff# first\none\r\n\n \t\ntwo \n#three\nvier: ü".encode()
         self.assertEqual(self.read(octets), (["2 one", "5 two ", "7 vier: ü"], []))
         self.assertEqual(self.read(b""), ([], []))
+
+    def test_list(self) -> None:
+        """
+        A list has comments behind its items, too, as rules read the same file.
+        """
+        octets = b"ann # the boss\n  # nobody\nbo#b\t# with a sign\n #\n"
+        self.read(octets)
+        found = [line for _, line in readLines(str(self.path), "group.users", [], isList=True)]
+        self.assertEqual(found, ["ann", "bo#b"])
+        items = Lists().read(str(self.path), "users", "group.users", "")
+        self.assertEqual(items.users, found)
+
+    def test_pipe(self) -> None:
+        """
+        A named pipe is a problem, and nobody waits for what might come out of it.
+        """
+        path = self.mktemp()
+        os.mkfifo(path)
+        problems: list[Problem] = []
+        self.assertEqual(list(readLines(path, "auth.users", problems)), [])
+        self.assertEqual(problems[0].message, f"cannot read {path}: it is a named pipe")
 
     def test_notUTF8(self) -> None:
         """

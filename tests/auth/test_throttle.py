@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.auth import throttle
-from connectproxy.auth.throttle import DAY, PER_USER, Throttle, sourceOf
+from connectproxy.auth.throttle import DAY, LONGEST, PER_USER, Throttle, sourceOf
 
 
 class SourceTests(SynchronousTestCase):
@@ -104,6 +104,16 @@ class ThrottleTests(SynchronousTestCase):
         """
         self.guess("a", b"one", 30)
         self.assertEqual(self.throttle.wait("a", b"one"), 21 * 6)
+
+    def test_debtEnds(self) -> None:
+        """
+        Who has sent thousands in a second has not shut its address out for hours.
+        """
+        for _ in range(5000):
+            self.throttle.wrong(1, b"")
+        self.assertEqual(self.throttle.wait(1, b""), 60 * LONGEST - 54)
+        self.clock.advance(60 * LONGEST - 54)
+        self.assertEqual(self.throttle.wait(1, b""), 0)
 
     def test_user(self) -> None:
         """

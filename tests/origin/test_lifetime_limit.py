@@ -197,6 +197,15 @@ class RequestTests(LimitCase):
         self.assertEqual((sink.body, connection.reusable), (b"ok", True))
         self.assertRest()
 
+    def test_within(self) -> None:
+        """
+        A request that stays below the limit is held up nowhere.
+        """
+        connection, origin, sink = self.upload(1000)
+        self.say(origin, FIRST % 2 + b"ok")
+        self.assertEqual((len(origin.received), sink.body, connection.reusable), (1008, b"ok", True))
+        self.assertRest()
+
     def test_headIsPaid(self) -> None:
         """
         A head goes at once, and is paid before the response is read, with a body and without.

@@ -91,12 +91,10 @@ class FoundTests(SynchronousTestCase):
 
     def test_wrongName(self) -> None:
         """
-        What is no name of a host is none: an address, octets beyond ASCII, a NUL, a path, one
-        too long.
+        What is no name of a host is none: octets beyond ASCII, a NUL, a path, a port, one too
+        long.
         """
         for name in (
-            b"192.0.2.1",
-            b"[2001:db8::1]",
             b"2001:db8::1",
             b"127.1",
             "bücher.example".encode(),
@@ -111,6 +109,13 @@ class FoundTests(SynchronousTestCase):
         ):
             self.assertEqual(read(records(hello(serverName(name)))), (Found.WRONG_NAME, ""), name)
 
+    def test_addressForName(self) -> None:
+        """
+        An address in the place of the name, which it must not be and sometimes is, is none.
+        """
+        for name in (b"192.0.2.1", b"[2001:db8::1]"):
+            self.assertFound(records(hello(serverName(name))), Found.NO_NAME)
+
     def test_other(self) -> None:
         """
         What does not speak TLS is known by its first octet, or by its second.
@@ -120,11 +125,33 @@ class FoundTests(SynchronousTestCase):
             b"SSH-2.0-x\r\n",
             b"\0",
             b"\x80\x2e\x01\x03\x01",
-            b"\x15\x03\x03",
+            b"\x13",
+            b"\x19\x03",
         ):
             self.assertEqual(read(octets[:1]), (Found.OTHER, ""))
             self.assertFound(octets, Found.OTHER)
-        self.assertFound(b"\x16\x02", Found.OTHER)
+        for octets in (b"\x14\x10", b"\x15\xff", b"\x16\x20\x01", b"\x18G"):
+            self.assertEqual(read(octets[:1]), (None, ""))
+            self.assertFound(octets, Found.OTHER)
+
+    def test_otherRecords(self) -> None:
+        """
+        A record of TLS in front of the ClientHello, or a version that nobody has, does not
+        hide the name: what passes over it, as Go's servers do, reads what comes behind.
+        """
+        named = records(NAMED)
+        for octets in (
+            b"\x15\x03\x01\0\x02\x01\x70" + named,
+            b"\x15\x02",
+            b"\x14\x03\x03\0\x01\x01" + named,
+            b"\x17\x03\x03\0\0" + named,
+            b"\x18\x03",
+            b"\x16\x02\x01" + named[3:],
+            b"\x16\0\0" + named[3:],
+            b"\x16\x0f\xff" + named[3:],
+        ):
+            self.assertEqual(read(octets[:1]), (None, ""))
+            self.assertFound(octets, Found.BROKEN)
 
     def test_brokenRecords(self) -> None:
         """

@@ -186,6 +186,8 @@ class HeadTests(Reading):
             (b"CONNECT me:secret@a.example:443 HTTP/1.1\r\n\r\n", ("CONNECT", "...@a.example:443")),
             (b"CONNECT me:se?cret@a.example:443 HTTP/1.1\r\n", ("CONNECT", "...@a.example:443")),
             (b"GET http://a.example/?token=secret HTTP/1.1\r\n", ("GET", "http://a.example/?...")),
+            (b"GET http://a.example/#token=secret HTTP/1.1\r\n", ("GET", "http://a.example/#...")),
+            (b"GET http://a.example/?a#b?c HTTP/1.1\r\n", ("GET", "http://a.example/?...#...")),
             (b"GET " + b"a" * 9000, ("GET", "a" * 300 + "...")),
         ):
             for pieces in cuts(octets) if len(octets) < 100 else ([octets],):

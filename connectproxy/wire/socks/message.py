@@ -277,12 +277,14 @@ def told(field: bytes) -> Address:
 def shown(field: bytes) -> str:
     """
     An address field as it came, for an event: escaped, and without what looks
-    like userinfo or a query, which can be secrets.
+    like userinfo, a query or a fragment, which can be secrets.
     """
     text, port = _split(field)
     _, userinfo, rest = text.rpartition("@")
+    rest, fragment, _ = rest.partition("#")
     plain, query, _ = rest.partition("?")
-    host = ("...@" if userinfo else "") + escape(plain.encode("latin-1"), 255) + ("?..." if query else "")
+    host = ("...@" if userinfo else "") + escape(plain.encode("latin-1"), 255)
+    host += ("?..." if query else "") + ("#..." if fragment else "")
     return f"[{host}]:{port}" if ":" in host and "[" not in host else f"{host}:{port}"
 
 

@@ -271,6 +271,7 @@ class FieldTests(SynchronousTestCase):
             (named(b"a\n\xff", b"\0\0"), "a\\n\\xff:0"),
             (named(b"me:secret@a.example"), "...@a.example:443"),
             (named(b"a.example?token=secret"), "a.example?...:443"),
+            (named(b"a.example#token=secret"), "a.example#...:443"),
             (named(b"2001:db8::1"), "[2001:db8::1]:443"),
             (named(b"[2001:db8::1]"), "[2001:db8::1]:443"),
             (named(b""), ":443"),
