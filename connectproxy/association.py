@@ -21,11 +21,11 @@ from connectproxy.decision import settle, terms
 from connectproxy.entry import Entry
 from connectproxy.errors import Refusal
 from connectproxy.events import describeClient, milliseconds, showAddress
-from connectproxy.interfaces import Action, Phase, TunnelRequest
+from connectproxy.interfaces import Action, IPAddress, Phase, TunnelRequest, Verdict
 from connectproxy.interfaces.datagrams import IAssociation, IDatagramFlow, IInboundDatagrams
 
 if TYPE_CHECKING:
-    from connectproxy.policy import Policy
+    from connectproxy.regime import Regime
     from connectproxy.switchboard import Switchboard
 
 __all__ = ["Association"]
@@ -33,6 +33,9 @@ __all__ = ["Association"]
 REFUSALS = 32
 """Events that an association may cause by destinations that are refused; the others are
 only counted, for a client can name thousands of them in a second."""
+
+DECISIONS = 256
+"""Destinations of which it is remembered what was decided last; as many as a flow knows."""
 
 
 @implementer(IAssociation)
@@ -43,7 +46,7 @@ class Association(Entry):
     @ivar slot: the wheel's, for the answer, then for the idle time and the lifetime.
     """
 
-    __slots__ = ("__weakref__", "_flow", "_reported")
+    __slots__ = ("__weakref__", "_decided", "_flow", "_reported")
 
     _log = Logger()
 
@@ -51,6 +54,7 @@ class Association(Entry):
         Entry.__init__(self, board, inbound)
         self._flow: IDatagramFlow | None = None
         self._reported: set[str] = set()
+        self._decided: dict[tuple[str, int], tuple[bool, str]] = {}
 
     def begin(self) -> None:
         """
@@ -122,10 +126,17 @@ class Association(Entry):
         """
         self._finish("abandoned", "client", "client_gone")
 
-    def judgeAgain(self, policy: Policy) -> None:
+    def judgeAgain(self, regime: Regime) -> None:
         """
         Nothing to do: each destination is judged again every few seconds.
         """
+
+    def forget(self, former: Regime, rest: Regime) -> None:
+        """
+        See L{connectproxy.call.Call.forget}.
+        """
+        if self._regime is former and self._flow is not None:
+            self._regime = rest
 
     def _watch(self, now: float) -> None:
         """
@@ -196,24 +207,57 @@ class Association(Entry):
         """
         See L{IAssociation.decide}.
         """
-        board, regime = self._board, self._board.regime
-        verdict = regime.policy.decideRequest(request)
+        board, policy, ip = self._board, self._board.regime.policy, request.destination.ip
+        verdict = policy.decideRequest(request)
+        if ip is not None and verdict.action is Action.ALLOW:
+            # All that there is to know is known, so that nothing is said that may change.
+            denial = policy.decideAddress(request, ip)
+            if denial is not None or verdict.provisional:
+                verdict = denial or policy.judge(request, ip)
         if verdict.action is Action.DENY:
             return verdict.refusal()
-        settle(board, regime, request, verdict, None, (None, None))
         way = verdict.upstream or board.defaultUpstream
         if way != board.datagrams.upstreamName:
             detail = f"{request.destination} is reached by way of {way}, which carries no datagrams"
             return Refusal("http_request_denied", detail, verdict.rule)
+        if ip is not None:
+            self._settle(request, verdict, None, ip)
         return None
 
-    def refused(self, request: TunnelRequest, refusal: Refusal) -> None:
+    def _settle(
+        self, request: TunnelRequest, verdict: Verdict, refusal: Refusal | None, address: IPAddress | None
+    ) -> None:
+        """
+        Have a decision counted and audited, unless it is what was decided there before: it is
+        made again every few seconds, for as long as datagrams go there.
+        """
+        where, decided = request.destination[:2], self._decided
+        what = (True, verdict.rule) if refusal is None else (not refusal.rule, refusal.rule)
+        if decided.get(where) == what:
+            return
+        if len(decided) >= DECISIONS:
+            decided.clear()
+        decided[where] = what
+        settle(self._board, self._board.regime, request, verdict, refusal, (address, None))
+
+    def allowed(self, request: TunnelRequest, address: IPAddress) -> None:
+        """
+        See L{IAssociation.allowed}: of a name, nothing is said before.
+        """
+        if request.destination.ip is None:
+            self._settle(request, self._board.regime.policy.judge(request, address), None, address)
+
+    def refused(self, request: TunnelRequest, refusal: Refusal, address: IPAddress | None = None) -> None:
         """
         See L{IAssociation.refused}: one event for each destination, and no more than
         L{REFUSALS} in all.
         """
-        if refusal.rule:
-            settle(self._board, self._board.regime, request, None, refusal, (None, None))
+        wasAllowed, _ = self._decided.get(request.destination[:2], (False, ""))
+        if refusal.rule or not wasAllowed:
+            # What is allowed and then fails was allowed all the same, and is said once.
+            policy, judged = self._board.regime.policy, address or request.destination.ip
+            verdict = policy.decideRequest(request) if judged is None else policy.judge(request, judged)
+            self._settle(request, verdict, refusal, judged)
         target, reported = str(request.destination), self._reported
         if target in reported or len(reported) >= REFUSALS:
             return

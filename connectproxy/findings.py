@@ -96,6 +96,7 @@ class _Examination:
             if rehearsal.shadow is not None:
                 self._warnings += rehearsal.shadow.warnings
         self._authenticator()
+        self._warnings += self._schemes()
         self._warnings += self._strangers()
         self._warnings += self._everything()
         for listener in self._config.listeners:
@@ -132,6 +133,17 @@ class _Examination:
         else:
             if made is not None:
                 made.close()
+
+    def _schemes(self) -> Iterator[Problem]:
+        """
+        Find users whose clients are going to choose a scheme that they have no part in.
+        """
+        others = [key for key in _PASSWORDS if self._config[key]]
+        if self._config["auth.digest_users"] and others:
+            message = "many clients choose Digest where it is offered, and would for the users of "
+            message += f"{' and '.join(others)}, too, who are then refused"
+            advice = "write all users for Digest as well (connectproxy passwd --digest), or none"
+            yield Problem("auth.digest_users", "auth.digest_users", message, advice)
 
     def _strangers(self) -> Iterator[Problem]:
         """

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from connectproxy.auth import buildAuthenticator
-from connectproxy.config import Config, ConfigurationError
+from connectproxy.config import Config, ConfigurationError, Problem
 from connectproxy.limits import Limit, buildLimits
 from connectproxy.own import OwnPorts
 from connectproxy.policy import buildPolicy, buildShadow
@@ -49,6 +49,9 @@ LIVE = (
 
 LIVE_LISTEN = ("client_ca", "tls_certificate", "tls_key")
 """Likewise of a listener that speaks TLS, the keys themselves."""
+
+WRONG = (ConfigurationError, ValueError, OSError)
+"""What is raised where a file, or what is in it, can't be used."""
 
 Servers = Mapping[tuple[int, str], ServerTLS]
 """What speaks TLS, by the number of the listener and its endpoint."""
@@ -112,10 +115,8 @@ def prepare(
         before = stamps(names)
         try:
             config = again()
-            renewed = certificates(config, servers)
-            limits = buildLimits(config.rows["limit"])
-            regime = _regime(reactor, config, own)
-        except (ConfigurationError, ValueError, OSError) as error:
+            regime, limits, renewed = _everything(reactor, config, own, servers)
+        except (*WRONG, ExceptionGroup) as error:
             seen = stamps(names)
             moving = [name for name in names if seen[name] != before[name]]
             if not moving:
@@ -157,14 +158,34 @@ def _steady(before: tuple[int, ...] | None, seen: tuple[int, ...], began: int) -
     return not seen or seen[1] < began
 
 
-def _regime(reactor: Any, config: Any, own: OwnPorts) -> Regime:
+def _everything(
+    reactor: Any, config: Config, own: OwnPorts, servers: Servers
+) -> tuple[Regime, tuple[Limit, ...], tuple[tuple[ServerTLS, ServerTLS], ...]]:
     """
-    Build what decides.
+    Build all that a configuration is about, each part whatever is wrong with the others.
+
+    @raise ExceptionGroup: all that is wrong, of L{WRONG}.
     """
-    policy = buildPolicy(config, own)
-    shadow = buildShadow(config, own)
-    name = _id(config, policy, shadow)
-    return Regime(config, policy, shadow, buildAuthenticator(reactor, config), name)
+    errors: list[Exception] = []
+
+    def attempt(build: Callable[[], Any]) -> Any:
+        try:
+            return build()
+        except WRONG as error:
+            errors.append(error)
+        return None
+
+    policy = attempt(lambda: buildPolicy(config, own))
+    shadow = attempt(lambda: buildShadow(config, own))
+    name = attempt(lambda: _id(config, policy, shadow))
+    authenticator = attempt(lambda: buildAuthenticator(reactor, config))
+    limits = attempt(lambda: buildLimits(config.rows["limit"]))
+    renewed = attempt(lambda: certificates(config, servers))
+    regime = Regime(config, policy, shadow, authenticator, name)
+    if errors:
+        discard(regime)
+        raise ExceptionGroup("what the configuration names can't be used", errors)
+    return regime, limits, renewed
 
 
 def _id(config: Config, *policies: Any) -> str:
@@ -219,9 +240,17 @@ def _lines(error: Exception) -> list[str]:
     """
     What is wrong, a line each.
     """
-    if isinstance(error, ConfigurationError):
-        return [str(problem) for problem in error.problems]
-    return [str(error)]
+    lines: dict[str, None] = {}
+    told: set[tuple[str, str]] = set()
+    for each in error.exceptions if isinstance(error, ExceptionGroup) else (error,):
+        if not isinstance(each, ConfigurationError):
+            lines[str(each)] = None
+            continue
+        # The policy, its shadow and what knows the users read the same groups.
+        fresh = [problem for problem in each.problems if (problem.key, problem.place) not in told]
+        told.update((problem.key, problem.place) for problem in fresh)
+        lines |= dict.fromkeys(map(str, fresh))
+    return list(lines)
 
 
 def certificates(config: Config, servers: Servers) -> tuple[tuple[ServerTLS, ServerTLS], ...]:
@@ -230,9 +259,9 @@ def certificates(config: Config, servers: Servers) -> tuple[tuple[ServerTLS, Ser
     new contexts end the resumption of sessions.)
 
     @return: what speaks TLS, with what it is to become.
-    @raise ValueError: one of them can't be used.
+    @raise ConfigurationError: some of them can't be used.
     """
-    renewed = []
+    renewed, problems = [], list[Problem]()
     for (number, endpoint), server in servers.items():
         wanted = server.options
         listener = config.listeners[number] if number < len(config.listeners) else None
@@ -243,7 +272,13 @@ def certificates(config: Config, servers: Servers) -> tuple[tuple[ServerTLS, Ser
             if options["client_ca"] and wanted.clientCA:
                 wanted = wanted._replace(clientCA=options["client_ca"])
         if wanted != server.options or server.changed():
-            renewed.append((server, ServerTLS(wanted)))
+            try:
+                renewed.append((server, ServerTLS(wanted)))
+            except ValueError as error:
+                place = endpoint if listener is None else listener.where
+                problems.append(Problem("listen.tls_certificate", place, str(error), ""))
+    if problems:
+        raise ConfigurationError(problems)
     return tuple(renewed)
 
 

@@ -309,7 +309,8 @@ class EventTests(AssociationCase):
         What no rule refuses has no decision in its event.
         """
         self.associate()
-        self.only().refused(self.only().request, Refusal("dns_error", "there is none"))
+        request = self.only().request._replace(destination=to("a.example:53"), method="UDP")
+        self.only().refused(request, Refusal("dns_error", "there is none"))
         self.assertEqual((self.events[0]["decision"], self.events[0]["rule"]), (None, None))
 
     def test_unknownClient(self) -> None:

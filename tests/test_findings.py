@@ -169,6 +169,18 @@ class PolicyTests(FindingsCase):
                 any("everything is allowed" in text for text in found), expected, (policy, rules)
             )
 
+    def test_digestBesideOthers(self) -> None:
+        """
+        Clients that know Digest choose it, also for users who are not written for it.
+        """
+        digests = self.write("digests", "")
+        tables: dict[str, Any] = {"auth": {"digest_users": digests, "basic": "a:b"}}
+        (found,) = self.warnings(**tables)
+        self.assertIn(
+            "many clients choose Digest where it is offered, and would for the users of auth.basic", found
+        )
+        self.assertEqual(self.warnings(auth={"digest_users": digests}), [])
+
     def test_nobodyKnown(self) -> None:
         """
         Rules and limits for users, where nobody is ever known, in one warning.

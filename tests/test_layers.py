@@ -63,7 +63,7 @@ LAYERS = (
     # that names them.
     Layer(2, "policy policy.*", f"{L1} config config.* policy policy.*", "twisted zope"),
     Layer(2, "limits.redisstore", f"{L1} limits.*", "twisted zope redis"),
-    Layer(2, "limits limits.*", f"{L1} limits limits.*", "twisted zope"),
+    Layer(2, "limits limits.*", f"{L1} config config.* limits limits.*", "twisted zope"),
     Layer(2, "auth auth.*", f"{L1} config config.* auth auth.*", "twisted zope"),
     Layer(2, "regime", f"{L1} policy", "twisted zope"),
     # For trying things out, and for tests; it makes octets and touches no file.

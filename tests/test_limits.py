@@ -26,7 +26,6 @@ class NamesTests(SynchronousTestCase):
                 "Admission",
                 "Bucket",
                 "Limit",
-                "ListError",
                 "Pass",
                 "Prefixes",
                 "buildLimits",

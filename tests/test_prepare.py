@@ -119,6 +119,69 @@ class PrepareTests(SynchronousTestCase):
         self.assertEqual([each.name for each in prepared.limits], ["few"])
         self.assertIn(str(users), prepared.seen)
 
+    def test_allAtOnce(self) -> None:
+        """
+        What is wrong with the policy, its shadow, users, limits and certificates is told
+        together, each once, and what was made of the rest is let go of.
+        """
+        (self.directory / "group").write_text("\x00\n")
+        pems = [self.directory / name for name in ("one.pem", "two.pem")]
+        for pem in pems:
+            pem.write_bytes(Path(certified().file).read_bytes())
+        listeners = "".join(
+            f'[[listen]]\nendpoint = "127.0.0.1:{8080 + number}"\ntls_certificate = "{pem}"\n'
+            for number, pem in enumerate(pems)
+        )
+        self.file.write_text(
+            f'{listeners}[policy]\ndefault = "deny"\nshadow = "shadow.toml"\n[allow]\nlist = "nolist"\n'
+            '[auth]\nusers = "nousers"\n[[limit]]\nname = "few"\nusers = ["@nolimit"]\ntunnels = 2\n'
+            '[[group]]\nname = "ops"\nusers = ["@group"]\n'
+        )
+        (self.directory / "shadow.toml").write_text('[policy]\ndefault = "maybe"\n')
+        servers = {
+            (number, listener.endpoint): ServerTLS(TLSOptions(((str(pem), str(pem)),)))
+            for number, (listener, pem) in enumerate(zip(self.again().listeners, pems, strict=True))
+        }
+        servers[9, "tcp:9"] = ServerTLS(TLSOptions(((str(pems[0]), str(pems[0])),)))
+        for pem in pems:
+            pem.write_text("nothing")
+        problems = self.unusable(servers=servers).problems
+        expected = (
+            f"{self.directory}/nolist", f"{self.directory}/group:1: ", f"{self.directory}/shadow.toml:2 ",
+            f"{self.directory}/nousers", f"{self.directory}/nolimit", f"{self.file}:1 [[listen]]",
+            f"{self.file}:4 [[listen]]", "tcp:9: ",
+        )  # fmt: skip
+        for part in expected:
+            self.assertEqual(sum(part in each for each in problems), 1, (part, problems))
+        self.assertEqual(len(problems), len(expected), problems)
+        self.assertIn("there is no certificate", problems[-1])
+
+    def test_letGo(self) -> None:
+        """
+        What knows the users is let go of where something else can't be used.
+        """
+        users = '[auth]\nbasic = "a:b"\n[policy]\ndefault = "deny"\n[allow]\nlist = "nolist"\n'
+        self.file.write_text(users)
+        gone: list[Any] = []
+        self.patch(module, "discard", gone.append)
+        self.unusable()
+        (regime,) = gone
+        self.assertIsNotNone(regime.authenticator)
+        self.assertIsNone(regime.policy)
+        discard(regime)
+
+    def test_goneMeanwhile(self) -> None:
+        """
+        A list that has gone since it was read is a problem like any other.
+        """
+
+        def gone(config: Any, *policies: Any) -> str:
+            raise FileNotFoundError(2, "No such file or directory", str(self.list))
+
+        self.patch(module, "_id", gone)
+        (problem,) = self.unusable().problems
+        self.assertIn(str(self.list), problem)
+
     def test_changedMeanwhile(self) -> None:
         """
         A list that is replaced while it is read is read again, so that what is in force is

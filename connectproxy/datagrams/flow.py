@@ -20,16 +20,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from connectproxy.address import Destination
 from connectproxy.datagrams.port import BUSY, DatagramPort
+from connectproxy.datagrams.route import Lookup, Route
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import IPAddress, Terms, TunnelRequest
 from connectproxy.interfaces.datagrams import IDatagramFlow
-from connectproxy.names import Names
 from connectproxy.shaping import Meter
 from connectproxy.sockets import EXHAUSTED
 
@@ -62,72 +60,6 @@ HELD_DATAGRAMS = 64
 """Datagrams that wait for look-ups."""
 
 
-class _Lookup:
-    """
-    Both look-ups of one name.
-
-    @ivar waiting: datagrams that wait for them.
-    """
-
-    __slots__ = ("_asked", "_done", "_found", "waiting")
-
-    def __init__(self, done: Callable[[tuple[IPAddress, ...], bool], None]) -> None:
-        """
-        @param done: is called with the addresses, and whether both could be asked for.
-        """
-        self._done = done
-        self._asked: list[Deferred[tuple[IPAddress, ...]]] = []
-        self._found: dict[int, tuple[IPAddress, ...] | None] = {}
-        self.waiting: list[bytes] = []
-
-    def begin(self, names: Names, name: str) -> None:
-        """
-        Ask for both families.
-        """
-        for version in (4, 6):
-            lookup = names.lookup(name, version)
-            self._asked.append(lookup)
-            lookup.addCallbacks(
-                self._answered, self._answered, callbackArgs=(version,), errbackArgs=(version,)
-            )
-
-    def stop(self) -> None:
-        """
-        Wait for the answers no more.
-        """
-        self._found = {0: None}  # never complete
-        for each in self._asked:
-            each.cancel()
-
-    def _answered(self, result: tuple[IPAddress, ...] | Failure, version: int) -> None:
-        """
-        One of the two has been answered, or could not be asked.
-        """
-        found = self._found
-        found[version] = None if isinstance(result, Failure) else result
-        if len(found) == 2 and 0 not in found:
-            self._done((found[4] or ()) + (found[6] or ()), None not in found.values())
-
-
-class _Route:
-    """
-    What is known of one destination.
-
-    @ivar targets: addresses that may be sent to, the best first: each a socket, a
-        host and a port.
-    @ivar expires: when it has to be found out anew, in seconds of the clock.
-    @ivar lookup: what has to be answered first; L{None} when nothing has to.
-    """
-
-    __slots__ = ("destination", "expires", "lookup", "targets")
-
-    def __init__(self, destination: Destination, expires: float) -> None:
-        self.destination = destination
-        self.expires = expires
-        self.targets: tuple[tuple[DatagramPort, str, int], ...] = ()
-        self.lookup: _Lookup | None = None
-
-
 @implementer(IDatagramFlow)
 class Flow:
     """
@@ -154,11 +86,11 @@ class Flow:
         self._request = request
         self._inbound = inbound
         self._association = association
-        self._routes: OrderedDict[tuple[str, int], _Route] = OrderedDict()
+        self._routes: OrderedDict[tuple[str, int], Route] = OrderedDict()
         self._peers: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._ports: dict[int, DatagramPort] = {}
         self._clients: list[DatagramPort] = []
-        self._pending: dict[tuple[str, int], _Route] = {}
+        self._pending: dict[tuple[str, int], Route] = {}
         self._held = self._heldOctets = 0
         self._closed = False
         self.bytesUp = self.bytesDown = 0
@@ -208,7 +140,7 @@ class Flow:
         else:
             self._transmit(route, payload)
 
-    def _find(self, key: tuple[str, int], destination: Destination) -> _Route | None:
+    def _find(self, key: tuple[str, int], destination: Destination) -> Route | None:
         """
         Decide on a destination that is new, or has not been decided on for a while.
 
@@ -222,7 +154,7 @@ class Flow:
             return None
         if len(routes) >= DESTINATIONS:
             self._forget(next(iter(routes)))
-        routes[key] = route = _Route(destination, now + VERDICT_TTL)
+        routes[key] = route = Route(destination, now + VERDICT_TTL)
         request = self._request._replace(destination=destination, method="UDP")
         refusal = self._association.decide(request)
         if refusal is not None:
@@ -231,7 +163,7 @@ class Flow:
             self._found(route, request, (destination.ip,), asked=True)
         else:
             self._pending[key] = route
-            route.lookup = _Lookup(partial(self._lookedUp, route, request))
+            route.lookup = Lookup(partial(self._lookedUp, route, request))
             route.lookup.begin(owner.names, destination.dnsName)
         return route
 
@@ -258,7 +190,7 @@ class Flow:
                 self.drop("to names that were not found in time", len(lookup.waiting))
 
     def _lookedUp(
-        self, route: _Route, request: TunnelRequest, addresses: tuple[IPAddress, ...], asked: bool
+        self, route: Route, request: TunnelRequest, addresses: tuple[IPAddress, ...], asked: bool
     ) -> None:
         """
         A name has its addresses: send what has waited for them.
@@ -271,7 +203,7 @@ class Flow:
         for payload in lookup.waiting:
             self._transmit(route, payload)
 
-    def _hold(self, lookup: _Lookup, payload: bytes) -> None:
+    def _hold(self, lookup: Lookup, payload: bytes) -> None:
         """
         Keep a datagram until its destination is known, if there is room.
         """
@@ -282,7 +214,7 @@ class Flow:
         self._heldOctets += len(payload)
         lookup.waiting.append(payload)
 
-    def _release(self, key: tuple[str, int], lookup: _Lookup) -> None:
+    def _release(self, key: tuple[str, int], lookup: Lookup) -> None:
         """
         A look-up is over: what has waited for it waits no more.
         """
@@ -291,33 +223,46 @@ class Flow:
         self._heldOctets -= sum(map(len, lookup.waiting))
 
     def _found(
-        self, route: _Route, request: TunnelRequest, addresses: tuple[IPAddress, ...], *, asked: bool
+        self, route: Route, request: TunnelRequest, addresses: tuple[IPAddress, ...], *, asked: bool
     ) -> None:
         """
         Judge the addresses of a destination.
         """
-        owner, port, refusal = self._owner, route.destination.port, None
-        targets = []
+        targets: list[tuple[DatagramPort, str, int]] = []
+        taken: IPAddress | None = None
+        judged: IPAddress | None = None
+        refusal: Refusal | None = None
         for address in addresses[:ADDRESSES]:
-            verdict = owner.judge(request, address)
-            if verdict is not None:
-                refusal = refusal or verdict.refusal()
-            elif owner.isOwn(address, port):
-                refusal = refusal or Refusal(
-                    "proxy_loop_detected", f"{route.destination} is this proxy itself"
-                )
-            else:
-                try:
-                    targets.append((self._portFor(address.version), str(address), port))
-                except OSError as error:
-                    kind = "proxy_exhausted" if error.errno in EXHAUSTED else "destination_ip_unroutable"
-                    refusal = refusal or Refusal(kind, f"no UDP socket could be opened: {error.strerror}")
+            found = self._reach(request, address)
+            if not isinstance(found, Refusal):
+                targets.append((found, str(address), route.destination.port))
+                taken = taken or address
+            elif refusal is None:
+                refusal, judged = found, address
         route.targets = tuple(targets)
-        if not targets:
-            if not asked:
-                refusal = refusal or Refusal("connection_limit_reached", "too many names are being looked up")
-            refusal = refusal or Refusal("dns_error", f"{route.destination.host} has no address")
-            self._association.refused(request, refusal)
+        if taken is not None:
+            self._association.allowed(request, taken)
+            return
+        if not asked:
+            refusal = refusal or Refusal("connection_limit_reached", "too many names are being looked up")
+        refusal = refusal or Refusal("dns_error", f"{route.destination.host} has no address")
+        self._association.refused(request, refusal, judged)
+
+    def _reach(self, request: TunnelRequest, address: IPAddress) -> DatagramPort | Refusal:
+        """
+        @return: the socket for one address of a destination; or why nothing is sent there.
+        """
+        owner, destination = self._owner, request.destination
+        denial = owner.judge(request, address)
+        if denial is not None:
+            return denial.refusal()
+        if owner.isOwn(address, destination.port):
+            return Refusal("proxy_loop_detected", f"{destination} is this proxy itself")
+        try:
+            return self._portFor(address.version)
+        except OSError as error:
+            kind = "proxy_exhausted" if error.errno in EXHAUSTED else "destination_ip_unroutable"
+            return Refusal(kind, f"no UDP socket could be opened: {error.strerror}")
 
     def _portFor(self, version: int) -> DatagramPort:
         """
@@ -331,7 +276,7 @@ class Flow:
             )
         return port
 
-    def _transmit(self, route: _Route, payload: bytes) -> None:
+    def _transmit(self, route: Route, payload: bytes) -> None:
         """
         Send a datagram to the best address, if there is one.
         """
@@ -355,7 +300,7 @@ class Flow:
                 self._association.refused(request, Refusal("destination_ip_unroutable", detail))
         self.drop("to destinations that were refused")
 
-    def _sent(self, route: _Route, peer: tuple[str, int], size: int) -> None:
+    def _sent(self, route: Route, peer: tuple[str, int], size: int) -> None:
         """
         A datagram is on its way, and there may be an answer.
         """

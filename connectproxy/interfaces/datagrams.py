@@ -20,7 +20,7 @@ from zope.interface import Attribute, Interface
 
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal
-from connectproxy.interfaces.values import Terms, TunnelRequest
+from connectproxy.interfaces.values import IPAddress, Terms, TunnelRequest
 
 __all__ = ["IAssociation", "IDatagramFlow", "IDatagramPort", "IDatagramUpstream", "IInboundDatagrams"]
 
@@ -171,12 +171,22 @@ class IAssociation(Interface):
         Judge a destination before anything is looked up.
 
         @param request: the association's, with the destination and the method C{UDP}.
-        @return: why nothing may be sent there, or L{None}.
+        @return: why nothing may be sent there, or L{None}.  A name may still be denied by
+            each of its addresses: then comes L{refused}, and else L{allowed}.
         """
 
-    def refused(request: TunnelRequest, refusal: Refusal) -> None:
+    def allowed(request: TunnelRequest, address: IPAddress) -> None:
+        """
+        Record that what is sent to a destination was allowed.  Nothing has been sent yet.
+
+        @param address: the one that is taken: the first that is allowed.
+        """
+
+    def refused(request: TunnelRequest, refusal: Refusal, address: IPAddress | None = None) -> None:
         """
         Record that datagrams to a destination are dropped, and why.
+
+        @param address: the one that it is because of; L{None} where it is none.
         """
 
     def broken() -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from connectproxy.limits.accounts import Accounts
 from connectproxy.limits.admission import LOOK_AGAIN, Admission, openFiles
 from connectproxy.limits.bucket import Bucket
-from connectproxy.limits.limit import Limit, ListError, Prefixes, buildLimits
+from connectproxy.limits.limit import Limit, Prefixes, buildLimits
 from connectproxy.limits.passes import Pass
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "Admission",
     "Bucket",
     "Limit",
-    "ListError",
     "Pass",
     "Prefixes",
     "buildLimits",

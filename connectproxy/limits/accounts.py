@@ -85,7 +85,7 @@ class Accounts:
         @param threads: a pool of one thread for the store; by default one is made.
         @param wallTime: seconds since the epoch.
         @param most: how many of those that share a count a table tells apart.
-        @raise ListError: as L{buildLimits}.
+        @raise ConfigurationError: as L{buildLimits}.
         """
         self._wheel = wheel
         self._clock = clock
@@ -113,7 +113,7 @@ class Accounts:
         the buckets that tunnels take from have their new rates.
 
         @param rows: as for the constructor, as is all the rest.
-        @raise ListError: as L{buildLimits}; nothing has changed then.
+        @raise ConfigurationError: as L{buildLimits}; nothing has changed then.
         """
         limits, wanted = buildLimits(rows), Prefixes(*prefixes)
         if self.quotas is not None:

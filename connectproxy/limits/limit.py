@@ -6,8 +6,7 @@ Counts nothing; L{connectproxy.limits.share} does.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -17,15 +16,17 @@ from urllib.parse import quote
 
 from connectproxy.address import Networks
 from connectproxy.address.classes import canonical
+from connectproxy.config import ConfigurationError, Problem
+from connectproxy.config.listfile import readList
 from connectproxy.interfaces import ProxyUser
 
-__all__ = ["Limit", "ListError", "Prefixes", "Row", "addressOf", "buildLimits"]
+__all__ = ["Limit", "Prefixes", "Row", "addressOf", "buildLimits"]
 
 REMEMBERED = 16384
 """Names and addresses of which it is remembered how they are written: when the tables change,
 those of all who are in are needed again, at once."""
 
-_COMMENT = re.compile(r"(?:^|\s)#.*")
+_LISTS = ("users", "groups", "clients")
 
 _LONGEST = 100
 """Characters of a user's name in a key, escapes included; of a longer one it is a hash."""
@@ -43,12 +44,6 @@ class Row(Protocol):
     @property
     def where(self) -> str:
         """What a message calls the table."""
-
-
-class ListError(ValueError):
-    """
-    A file with users or networks can't be used; as a string, which, where and why.
-    """
 
 
 class Prefixes(NamedTuple):
@@ -160,24 +155,34 @@ def buildLimits(rows: Iterable[Row | Limit]) -> tuple[Limit, ...]:
     Make the tables of a configuration ready for use.  Files that they name are read, so
     this may block.
 
-    @raise ListError: one of those can't be read, or has something in it that is none of
-        what it should have.
+    @raise ConfigurationError: all that is wrong with those.
     """
-    return tuple(row if isinstance(row, Limit) else _build(row.options) for row in rows)
+    problems: list[Problem] = []
+    limits = tuple(row if isinstance(row, Limit) else _build(row, problems) for row in rows)
+    if problems:
+        raise ConfigurationError(list(dict.fromkeys(problems)))  # tables may name the same list
+    return limits
 
 
-def _build(options: Mapping[str, Any]) -> Limit:
+def _build(row: Row, problems: list[Problem]) -> Limit:
     """
     Make one ready.
+
+    @param problems: where everything is added that is wrong with it.
     """
+    options = row.options
     pace = float(options["tunnels_per_second"])
-    lists = (options["users"], options["groups"], options["clients"])
-    users, groups, clients = (list(_items(items)) for items in lists)
+    users: set[str] = set()
+    groups: set[str] = set()
+    clients: list[Networks] = []
+    _items(row, "users", lambda item: users.add(normalize("NFC", item)), problems)
+    _items(row, "groups", lambda item: groups.add(normalize("NFC", item)), problems)
+    _items(row, "clients", lambda item: clients.append(Networks.parse(item)), problems)
     return Limit(
         name=options["name"],
-        users=frozenset(normalize("NFC", item) for item, where in users) if lists[0] else None,
-        groups=frozenset(normalize("NFC", item) for item, where in groups) if lists[1] else None,
-        clients=_networks(clients) if lists[2] else None,
+        users=frozenset(users) if options["users"] else None,
+        groups=frozenset(groups) if options["groups"] else None,
+        clients=_together(clients) if options["clients"] else None,
         per=options["per"],
         tunnels=options["tunnels"],
         pace=pace,
@@ -185,44 +190,33 @@ def _build(options: Mapping[str, Any]) -> Limit:
         rate=options["bytes_per_second"],
         quota=options["quota"],
         period=options["period"],
-        files=tuple(item[1:] for items in lists for item in items if item[0] == "@"),
+        files=tuple(item[1:] for name in _LISTS for item in options[name] if item[0] == "@"),
     )
 
 
-def _networks(items: Iterable[tuple[str, str]]) -> Networks:
+def _items(row: Row, name: str, read: Callable[[str], object], problems: list[Problem]) -> None:
     """
-    Read networks.
-    """
-    found = []
-    for item, where in items:
-        try:
-            found.append(Networks.parse(item))
-        except ValueError as wrong:
-            raise ListError(f"{where}: {wrong}") from None
-    return Networks(
-        tuple(net for each in found for net in each.ipv4), tuple(net for each in found for net in each.ipv6)
-    )
+    Have every item of one of a table's lists read, those of the files that it names included.
 
-
-def _items(items: Iterable[str]) -> Iterator[tuple[str, str]]:
+    @param name: the list's.
+    @param read: takes an item, and raises L{ValueError} for one that is wrong.
     """
-    Put the lines of files in the place of their names.
-
-    @return: items, each with where it stands.
-    """
-    for item in items:
-        if not item.startswith("@"):
-            yield item, item
+    key = f"limit.{name}"
+    for item in row.options[name]:
+        if item.startswith("@"):
+            readList(item[1:], key, row.where, read, problems)
             continue
-        path = item[1:]
         try:
-            with open(path, encoding="utf-8-sig") as file:
-                lines = file.read().splitlines()
-        except UnicodeDecodeError:
-            raise ListError(f"{path} is not UTF-8; save it so") from None
-        except OSError as error:
-            raise ListError(f"cannot read {path}: {error.strerror}; name a file that can be read") from None
-        for number, line in enumerate(lines, 1):
-            word = _COMMENT.sub("", line).strip()
-            if word:
-                yield word, f"{path}:{number}"
+            read(item)
+        except ValueError as error:
+            problems.append(Problem(key, row.where, str(error), ""))
+
+
+def _together(several: Sequence[Networks]) -> Networks:
+    """
+    All networks of several lists.
+    """
+    return Networks(
+        tuple(net for each in several for net in each.ipv4),
+        tuple(net for each in several for net in each.ipv6),
+    )

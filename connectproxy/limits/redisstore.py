@@ -79,7 +79,7 @@ class RedisStore:
             with self._client.pipeline(transaction=True) as pipeline:
                 pipeline.watch(mark)
                 last = pipeline.get(mark)
-                if last is not None and int(last) >= batch.number:
+                if _count(last) >= batch.number:
                     pipeline.unwatch()
                     return self._read(batch.octets)
                 pipeline.multi()
@@ -115,7 +115,7 @@ class RedisStore:
         for at in range(0, len(wanted), _CHUNK):
             chunk = wanted[at : at + _CHUNK]
             counts = self._client.mget([entry.name for entry in chunk])
-            totals.update({entry: int(count or 0) for entry, count in zip(chunk, counts, strict=True)})
+            totals.update({entry: _count(count) for entry, count in zip(chunk, counts, strict=True)})
         return totals
 
     def close(self) -> None:
@@ -135,3 +135,15 @@ class RedisStore:
         if self._password:
             text = text.replace(self._password, "***")
         return StoreError(text[:_CHARACTERS] if text.isprintable() else ascii(text[:_CHARACTERS]))
+
+
+def _count(value: bytes | None) -> int:
+    """
+    What stands in a key, 0 if there is none.
+
+    @raise StoreError: it is something else than a count, and not ours.
+    """
+    try:
+        return int(value or 0)
+    except ValueError:
+        raise StoreError("a key that begins with cp:quota has what is no count; remove it") from None

@@ -20,7 +20,7 @@ from connectproxy.limits.limit import Limit
 from connectproxy.limits.quotas import Quotas
 from connectproxy.limits.tally import Tally
 
-__all__ = ["MOST", "Share", "Table", "retryAfter"]
+__all__ = ["MOST", "SOON", "Share", "Table", "retryAfter"]
 
 MOST = 100_000
 """Shares of one limit that are told apart."""
@@ -31,6 +31,11 @@ _OTHERS = "others"
 _BESIDE = 2
 """Idle shares that are looked at whenever a new one comes: more than one, so that a
 table shrinks while others come."""
+
+
+SOON = (("Retry-After", "1"),)
+"""The same where one of several has to end first: nobody knows when that is, but that it is worth
+another look."""
 
 
 def retryAfter(seconds: float) -> tuple[tuple[str, str], ...]:
@@ -197,7 +202,7 @@ class Table:
         limit = self.limit
         if 0 < limit.tunnels <= share.open:
             detail = f"{self.label}: {limit.tunnels} tunnels at once {share.words}"
-            return Refusal("client_limit_reached", detail, self.label)
+            return Refusal("client_limit_reached", detail, self.label, fields=SOON)
         pace = share.pace
         if pace is not None and not pace.take(1):
             detail = f"{self.label}: {limit.pace:g} tunnels per second {share.words}"

@@ -81,6 +81,18 @@ class LinesTests(SynchronousTestCase):
             self.assertEqual(list(readLines(path, "auth.users", problems)), [])
             self.assertIn(why, problems[0].message)
 
+    def test_unreadableList(self) -> None:
+        """
+        Of a list it is told at the place that names it, as of one that rules name: who tells
+        of both tells it once.
+        """
+        problems: list[Problem] = []
+        found = readLines("/nonexistent/x", "group.users", problems, isList=True, where="[[group]] 1")
+        self.assertEqual(list(found), [])
+        lists = Lists()
+        lists.read("/nonexistent/x", "users", "group.users", "[[group]] 1")
+        self.assertEqual(problems, lists.problems)
+
     def test_problem(self) -> None:
         """
         What is wrong with a line, and what would be right, become a problem with its place.

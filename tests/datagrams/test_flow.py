@@ -15,7 +15,7 @@ from connectproxy.address import Destination, parseAuthority
 from connectproxy.datagrams import DirectDatagrams, Flow, direct
 from connectproxy.datagrams import flow as module
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import Action, ProxyUser, TunnelRequest, Verdict
+from connectproxy.interfaces import Action, IPAddress, ProxyUser, TunnelRequest, Verdict
 from connectproxy.interfaces.datagrams import IAssociation, IInboundDatagrams
 from connectproxy.names import Names
 from tests.datagrams.network import FakeUDP, Network
@@ -72,12 +72,16 @@ class Judge:
 
     @ivar asked: every request that it was asked about.
     @ivar told: every refusal that it was told of, with its target.
+    @ivar judged: the address of each of them, if it has one.
+    @ivar let: every target that it was told is allowed, with the address that is taken.
     """
 
     def __init__(self) -> None:
         self.denied: set[str] = set()
         self.asked: list[TunnelRequest] = []
         self.told: list[tuple[str, Refusal]] = []
+        self.judged: list[str | None] = []
+        self.let: list[tuple[str, str]] = []
         self.isBroken = False
 
     def decide(self, request: TunnelRequest) -> Refusal | None:
@@ -86,8 +90,12 @@ class Judge:
             return Refusal("http_request_denied", "it is denied", "a-rule")
         return None
 
-    def refused(self, request: TunnelRequest, refusal: Refusal) -> None:
+    def allowed(self, request: TunnelRequest, address: IPAddress) -> None:
+        self.let.append((str(request.destination), str(address)))
+
+    def refused(self, request: TunnelRequest, refusal: Refusal, address: IPAddress | None = None) -> None:
         self.told.append((str(request.destination), refusal))
+        self.judged.append(None if address is None else str(address))
 
     def broken(self) -> None:
         self.isBroken = True
@@ -193,6 +201,8 @@ class SendTests(FlowCase):
         self.flow.send(to("192.0.2.1:53"), b"a")
         self.assertEqual(len(self.association.asked), 3)
         self.assertEqual(len(self.network.sent), 4)
+        allowed = [("192.0.2.1:53", "192.0.2.1"), ("192.0.2.1:54", "192.0.2.1")]
+        self.assertEqual(self.association.let, allowed)
 
     def test_denied(self) -> None:
         """
@@ -210,7 +220,8 @@ class SendTests(FlowCase):
                 ("192.0.2.2:53", Refusal("destination_ip_prohibited", "the address is closed", "closed")),
             ],
         )
-        self.assertEqual((self.network.sockets, self.network.sent), ([], []))
+        self.assertEqual(self.association.judged, [None, "192.0.2.2"])
+        self.assertEqual((self.network.sockets, self.network.sent, self.association.let), ([], [], []))
         self.assertEqual(self.flow.dropped, {"to destinations that were refused": 3})
 
     def test_ownPorts(self) -> None:

@@ -64,6 +64,38 @@ class NameTests(FlowCase):
         self.assertEqual(self.network.take(), [(("192.0.2.3", 53), b"a")] * 2)
         self.assertEqual(self.kinds, [])
 
+    def test_allowed(self) -> None:
+        """
+        That it is allowed is told before anything is sent, with the first address that is.
+        """
+        sent: list[int] = []
+        self.patch(self.association, "allowed", lambda *_: sent.append(len(self.network.sent)))
+        self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual(sent, [])
+        self.answer("192.0.2.1")
+        self.assertEqual((sent, len(self.network.sent)), ([0], 1))
+
+    def test_allowedAddress(self) -> None:
+        """
+        It is told with the first address that is not closed, though others come after it.
+        """
+        self.reactor.nameResolver.answers["a.example"] = ("192.0.2.1", "192.0.2.2", "192.0.2.3")
+        self.closed.add("192.0.2.1")
+        self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual((self.association.let, self.kinds), ([("a.example:53", "192.0.2.2")], []))
+
+    def test_closedAddresses(self) -> None:
+        """
+        A name of which every address is denied is not told as allowed, but as refused, for
+        the first of them.
+        """
+        addresses = ("192.0.2.1", "192.0.2.2")
+        self.reactor.nameResolver.answers["a.example"] = addresses
+        self.closed.update(addresses)
+        self.flow.send(to("a.example:53"), b"a")
+        self.assertEqual(self.kinds, [("a.example:53", "destination_ip_prohibited")])
+        self.assertEqual((self.association.judged, self.association.let), (["192.0.2.1"], []))
+
     def test_manyAddresses(self) -> None:
         """
         Of a name with very many addresses only the first ones are considered.
@@ -81,6 +113,7 @@ class NameTests(FlowCase):
         self.flow.send(to("a.example:53"), b"a")
         self.answer()
         self.assertEqual(self.kinds, [("a.example:53", "dns_error")])
+        self.assertEqual((self.association.judged, self.association.let), ([None], []))
         self.flow.send(to("a.example:53"), b"a")
         self.assertEqual(self.flow.dropped, {"to destinations that were refused": 2})
         self.reactor.advance(module.NO_ADDRESS_TTL)
@@ -92,7 +125,7 @@ class NameTests(FlowCase):
         """
         Where too many names are being looked up, in all of the proxy, that is why.
         """
-        self.patch(module.Names, "lookup", failing(self.names))
+        self.patch(Names, "lookup", failing(self.names))
         self.flow.send(to("a.example:53"), b"a")
         self.assertEqual(self.kinds, [("a.example:53", "connection_limit_reached")])
 

@@ -11,6 +11,7 @@ from connectproxy.errors import Refusal
 from connectproxy.interfaces import ProxyUser
 from connectproxy.limits import Limit
 from connectproxy.limits import accounts as accountsModule
+from connectproxy.limits.share import SOON
 from tests.limits.case import BOB, EVE, AccountsCase, ask
 
 
@@ -43,7 +44,7 @@ class TunnelsTests(AccountsCase):
         first, _ = (self.passed(accounts.enter(ask(BOB))) for _ in range(2))
         refusal = self.refused(accounts.enter(ask(BOB)), "client_limit_reached")
         self.assertEqual(
-            refusal, Refusal("client_limit_reached", "limit ci: 2 tunnels at once for user bob", "limit ci")
+            refusal, Refusal("client_limit_reached", "limit ci: 2 tunnels at once for user bob", "limit ci", fields=SOON)
         )
         self.passed(accounts.enter(ask(EVE)))
         self.passed(accounts.enter(ask()))

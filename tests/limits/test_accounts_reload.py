@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectproxy.config import ConfigurationError
 from connectproxy.limits import Accounts, Limit
-from connectproxy.limits.limit import ListError
 from tests.limits.case import BOB, EVE, AccountsCase, FakeTunnel, ask, row
 
 
@@ -157,7 +157,7 @@ class ReloadTests(ReloadCase):
         Tables that can't be used change nothing.
         """
         accounts = self.accounts(Limit("x", tunnels=1))
-        with self.assertRaises(ListError):
+        with self.assertRaises(ConfigurationError):
             self.configure(accounts, row(users=("@/nowhere/at/all",)))
         self.passed(accounts.enter(ask(BOB)))
         self.refused(accounts.enter(ask(BOB)), "client_limit_reached")

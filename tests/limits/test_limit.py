@@ -4,14 +4,17 @@ Tests for L{connectproxy.limits.limit}.
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.address import Networks
+from connectproxy.config import ConfigurationError
 from connectproxy.interfaces import ProxyUser
-from connectproxy.limits.limit import Limit, ListError, Prefixes, addressOf, buildLimits
+from connectproxy.limits.limit import Limit, Prefixes, addressOf, buildLimits
 from tests.limits.case import BOB, EVE, row
 
 HERE = ip_address("192.0.2.7")
@@ -210,19 +213,57 @@ class BuildTests(SynchronousTestCase):
         (limit,) = buildLimits([row(users=(f"@{empty}",), groups=(f"@{empty}",), clients=(f"@{empty}",))])
         self.assertEqual((limit.users, limit.groups, limit.clients), (frozenset(), frozenset(), Networks()))
 
+    def problems(self, *rows: Any) -> list[str]:
+        """
+        Build tables in vain: what is wrong, each with its key.
+        """
+        error = self.assertRaises(ConfigurationError, buildLimits, rows)
+        return [f"{problem.key} {problem}" for problem in error.problems]
+
     def test_badLists(self) -> None:
         """
-        What is wrong with a file is said with its name, and the line.
+        All that is wrong is told: what can't be read by the table and the key that name it,
+        what is wrong within a file by its line, with advice.
+        """
+        path, octets = Path(self.mktemp()), Path(self.mktemp())
+        path.write_text("192.0.2.0/24\n300.1.1.1 # no\n\n10.0.0.1/8\n")
+        octets.write_bytes(b"bob\n\xff\xfe\neve\n")
+        found = self.problems(
+            row(clients=(f"@{path}", "@/nowhere/clients"), users=(f"@{octets}",)),
+            row(groups=("@/nowhere/groups",)),
+        )
+        table, advice = "proxy.toml:1 [[limit]]", "No such file or directory; name a file that can be read"
+        self.assertEqual(found[0], f"limit.users {octets}:2: is not UTF-8; save the file as UTF-8")
+        self.assertIn(f"limit.clients {path}:2: '300.1.1.1' is not a network", found[1])
+        self.assertIn(f"limit.clients {path}:4: ", found[2])
+        self.assertEqual(
+            found[3:],
+            [
+                f"limit.clients {table}: cannot read the list /nowhere/clients: {advice}",
+                f"limit.groups {table}: cannot read the list /nowhere/groups: {advice}",
+            ],
+        )
+
+    def test_badItem(self) -> None:
+        """
+        What is wrong within a table is told by the table.
+        """
+        (found,) = self.problems(row(clients=("192.0.2.0/24", "300.1.1.1")))
+        self.assertIn("limit.clients proxy.toml:1 [[limit]]: '300.1.1.1' is not a network", found)
+
+    def test_once(self) -> None:
+        """
+        What is wrong with a list that several tables name is told once.
         """
         path = Path(self.mktemp())
-        self.assertIn(f"cannot read {path}: No such file", str(self.build(f"@{path}")))
-        path.write_bytes(b"\xff\xfe")
-        self.assertIn(f"{path} is not UTF-8", str(self.build(f"@{path}")))
-        path.write_text("192.0.2.0/24\n300.1.1.1\n")
-        self.assertIn(f"{path}:2: '300.1.1.1' is not a network", str(self.build(f"@{path}")))
+        path.write_text("x\n")
+        self.assertEqual(len(self.problems(row(clients=(f"@{path}",)), row(clients=(f"@{path}",)))), 1)
 
-    def build(self, item: str) -> ListError:
+    def test_pipe(self) -> None:
         """
-        Build a table of clients in vain.
+        Nobody waits for what might come out of a named pipe.
         """
-        return self.assertRaises(ListError, buildLimits, [row(clients=(item,))])
+        path = self.mktemp()
+        os.mkfifo(path)
+        (found,) = self.problems(row(users=(f"@{path}",)))
+        self.assertIn(f"cannot read the list {path}: it is a named pipe", found)

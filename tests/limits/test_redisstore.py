@@ -145,6 +145,16 @@ class RedisStoreTests(SynchronousTestCase):
                 error = self.assertRaises(StoreError, call, self.store(failure))
                 self.assertEqual(str(error), expected)
 
+    def test_noCount(self) -> None:
+        """
+        What somebody else has put into a key of ours is no bug of the proxy's, and not shown.
+        """
+        store = self.store(None, b"sesame")
+        error = self.assertRaises(StoreError, store.add, Batch("x", 1, {A: 1}))
+        self.assertEqual(str(error), "a key that begins with cp:quota has what is no count; remove it")
+        store._client.mget = lambda names: [b"open", None]
+        self.assertRaises(StoreError, store.get, (A, B))
+
     def test_noPassword(self) -> None:
         """
         Without a password nothing is taken out.

@@ -249,6 +249,8 @@ class AllowListTests(PolicyCase):
         # name servers can carry secrets out.
         verdict = policy.decideRequest(request("git.example:443"))
         self.assertEqual((verdict.rule, verdict.provisional), ("default", False))
+        whys = [step.why for step in policy.trace(request("git.example:443"))]
+        self.assertIn("git.example is a name, and it is for addresses that clients name", whys)
         denial = policy.decideAddress(request("git.example:443"), ip_address("8.8.8.9"))
         assert denial is not None
         self.assertEqual(denial.rule, "default")

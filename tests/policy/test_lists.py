@@ -6,9 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
-from connectproxy.policy import lists as module
 from connectproxy.policy.lists import Items, Lists
 from tests.policy.case import PolicyCase
 
@@ -55,7 +53,7 @@ class ListsTests(PolicyCase):
         """
         A file without an item is empty, and no problem.
         """
-        for text in ("", "\n\n", "# nothing", "\ufeff"):
+        for text in ("", "# nothing"):
             self.assertFalse(self.read(text))
         self.assertEqual(self.lists.problems, [])
 
@@ -129,28 +127,6 @@ class ListsTests(PolicyCase):
         """
         self.assertIn(r"'a\x00b' is not a name", self.complaints("a\x00b\n", "users")[0])
 
-    def test_notUTF8(self) -> None:
-        """
-        A line that is not UTF-8 is told by its number, and the others are read.
-        """
-        (found,) = self.complaints(b"a.example\nb\xff.example\nc.example")
-        self.assertEqual(found, "/list.txt:2: is not UTF-8; save the file as UTF-8")
-
-    def test_veryLongLine(self) -> None:
-        """
-        A line without an end is no item, and is not repeated.
-        """
-        (found,) = self.complaints("a" * 100_000)
-        self.assertEqual(found, "/list.txt:1: is a very long line; write one item a line")
-
-    def test_aWrongFile(self) -> None:
-        """
-        Of a file that is something else altogether, not every line is told.
-        """
-        found = self.complaints("<html>\n" * 1000)
-        self.assertEqual(len(found), 51)
-        self.assertIn("950 more lines are wrong; is it the right file?", found[-1])
-
     def test_missing(self) -> None:
         """
         A file that can't be read is a problem of the place that names it; the watcher is
@@ -162,27 +138,6 @@ class ListsTests(PolicyCase):
         self.assertEqual(problem.message, "cannot read the list /nowhere/list.txt: No such file or directory")
         self.assertEqual(list(self.lists.files), ["/nowhere/list.txt"])
 
-    def test_noFile(self) -> None:
-        """
-        A directory, a pipe that nobody writes to and a device without an end are refused,
-        and nobody waits for them.
-        """
-        pipe = self.mktemp()
-        os.mkfifo(pipe)
-        for path in (os.path.dirname(os.path.abspath(pipe)), pipe, "/dev/zero"):
-            self.lists = Lists()
-            self.lists.read(path, "names", "key", "where")
-            (problem,) = self.lists.problems
-            self.assertRegex(problem.message, "is not a file|Is a directory")
-
-    def test_tooLarge(self) -> None:
-        """
-        A file beyond all measure is refused before anything of it is read.
-        """
-        self.patch(module, "LARGEST", 2**20)
-        (problem,) = self.complaints(b"a.example\n" * 110_000)
-        self.assertIn("is larger than 1 MiB; split it", problem)
-
     def test_once(self) -> None:
         """
         However many rules name it, a file is read once for each sort of item.
@@ -192,70 +147,3 @@ class ListsTests(PolicyCase):
         Path(path).write_text("b.example\n")
         self.assertIs(self.lists.read(path, "names", "c", "d"), first)
         self.assertIsNot(self.lists.read(path, "mixed", "c", "d"), first)
-
-    def moving(self, path: str, *texts: str, rename: bool = False) -> None:
-        """
-        Have a file change just after each of the first readings of it.
-        """
-        left = list(texts)
-        real = os.fstat
-        calls = [0]
-
-        def fstat(descriptor: int) -> os.stat_result:
-            calls[0] += 1
-            found = real(descriptor)
-            if calls[0] % 2 and left:  # before it is read; what is seen afterwards is another
-                if rename:
-                    other = Path(f"{path}.new")
-                    other.write_text(left.pop(0))
-                    other.replace(path)
-                else:
-                    Path(path).write_text(left.pop(0))
-            return found
-
-        self.patch(module.os, "fstat", fstat)
-
-    def test_writtenMeanwhile(self) -> None:
-        """
-        A file that is written to while it is read is read again, until it stands still.
-        """
-        path = self.write("a.example\n")
-        self.moving(path, "half.exam", "half.example\nwhole.example\n")
-        items = self.lists.read(path, "names", "a", "b")
-        self.assertEqual(items.names.exact, ["half.example", "whole.example"])
-        self.assertEqual(self.lists.problems, [])
-
-    def test_replacedMeanwhile(self) -> None:
-        """
-        A file that is replaced while it is read is read again, also where the new one is of
-        the same length.
-        """
-        path = self.write("a.example\n")
-        self.moving(path, "b.example\n", rename=True)
-        self.assertEqual(self.lists.read(path, "names", "a", "b").names.exact, ["b.example"])
-
-    def test_neverStandsStill(self) -> None:
-        """
-        One that changes all the time is given up, with advice.
-        """
-        path = self.write("a.example\n")
-        self.moving(path, *(f"{'x' * n}.example\n" for n in range(1, 30)))
-        self.lists.read(path, "names", "a", "b")
-        (problem,) = self.lists.problems
-        self.assertIn("it changes while it is read; write another file, and rename", problem.message)
-
-    def test_goneMeanwhile(self) -> None:
-        """
-        One that is removed while it is read is not there.
-        """
-        path = self.write("a.example\n")
-        real = os.fstat
-
-        def fstat(descriptor: int) -> Any:
-            if os.path.exists(path):
-                os.unlink(path)
-            return real(descriptor)
-
-        self.patch(module.os, "fstat", fstat)
-        self.lists.read(path, "names", "a", "b")
-        self.assertIn("No such file", self.lists.problems[0].message)
