@@ -102,9 +102,9 @@ class _Examination:
         for listener in self._config.listeners:
             self._warnings += self._doors(listener)
             self._certificates(listener)
-        errors: dict[tuple[str, str], Problem] = {}
+        errors: dict[tuple[str, str, str], Problem] = {}
         for problem in self._errors:  # a list of users is read for groups and for rules
-            errors.setdefault((problem.key, problem.place), problem)
+            errors.setdefault((problem.key, problem.place, problem.message), problem)
         return Findings(self._config, tuple(errors.values()), tuple(dict.fromkeys(self._warnings)))
 
     def _authenticator(self) -> None:

@@ -30,7 +30,7 @@ from connectproxy.auth.checkers import Broken, whereRaised
 from connectproxy.auth.checks import GIVEN_UP, Check
 from connectproxy.auth.connection import Identities
 from connectproxy.auth.credentials import Digested, Signed, UserPassword
-from connectproxy.auth.hashing import Busy, Hashing
+from connectproxy.auth.hashing import Busy, Hashing, Wasted
 from connectproxy.auth.refusals import BROKEN, BUSY, CLEAR, STRANGER, WRONG, Challenges, tooMany
 from connectproxy.auth.schemes import Unproved
 from connectproxy.auth.throttle import Throttle, sourceOf
@@ -282,6 +282,11 @@ class Authenticator:
         error: Any = failure.value
         if isinstance(error, Busy):
             return BUSY
+        if isinstance(error, Wasted):
+            # As good as a guess, or it would cost nothing to have hashes made and go away.
+            for source in check.sources:
+                self._throttle.wrong(source, b"")
+            return GIVEN_UP
         if isinstance(error, CancelledError):
             return GIVEN_UP
         if isinstance(error, LoginFailed):

@@ -20,7 +20,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from connectproxy.auth.hashing import Busy
+from connectproxy.auth.hashing import Busy, Wasted
 from connectproxy.auth.realm import avatarName
 from connectproxy.config import Problem
 
@@ -146,7 +146,7 @@ class FirstOf:
         for kind, checker in self._others:
             try:
                 avatarId = await maybeDeferred(checker.requestAvatarId, credentials)
-            except (CancelledError, Busy):
+            except (CancelledError, Busy, Wasted):
                 raise
             except LoginFailed:
                 continue

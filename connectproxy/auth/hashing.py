@@ -18,7 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
-__all__ = ["Busy", "Hashing"]
+__all__ = ["Busy", "Hashing", "Wasted"]
 
 THREADS = min(4, max(2, os.cpu_count() or 2))
 """Hashes that are made at once: each may take a core, and tens of MiB."""
@@ -30,6 +30,12 @@ WAITING = 64
 class Busy(Exception):
     """
     As many wait already as may; nothing was begun.
+    """
+
+
+class Wasted(Exception):
+    """
+    Nobody wants to know any more what a thread computes at the moment.
     """
 
 
@@ -94,12 +100,12 @@ class Hashing:
 
         @return: fires with what it returns, or fails with what it raises, without the
             frames; fails at once with L{Busy}.  Cancelled, a call that waits is never
-            made, and of one that has begun nobody hears any more.
+            made, and of one that has begun nobody hears any more: it fails with L{Wasted}.
         """
         if self._closed or len(self._queue) >= self._most + max(0, self._threads - len(self._running)):
             return fail(Busy())
         job = _Job(function, arguments)
-        result: Deferred[Any] = Deferred(lambda _: self._drop(job))
+        result: Deferred[Any] = Deferred(lambda result: self._drop(job, result))
         job.waiting = result
         self._queue[job] = None
         self._next()
@@ -116,13 +122,15 @@ class Hashing:
                 job.waiting.cancel()
         self._executor.shutdown(wait=False)
 
-    def _drop(self, job: _Job) -> None:
+    def _drop(self, job: _Job, result: Deferred[Any]) -> None:
         """
         Nobody wants to know any more.
         """
         job.waiting = None
         if self._queue.pop(job, self) is None:
             job.arguments = ()
+        elif not self._closed:
+            result.errback(Failure(Wasted()))
 
     def _next(self) -> None:
         """

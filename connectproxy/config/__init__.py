@@ -9,6 +9,7 @@ problem there is before they raise one L{ConfigurationError}.
     go where in L{connectproxy.config.access};
   - L{connectproxy.config.forms} and its like know the forms that values may take;
   - L{connectproxy.config.endpoint} understands where to listen;
+  - L{connectproxy.config.listfile} reads lists in files of their own;
   - L{connectproxy.config.source} reads the file, and L{connectproxy.config.places} finds
     the line that a key stands in;
   - L{connectproxy.config.reading} and L{connectproxy.config.arrays} read tables;

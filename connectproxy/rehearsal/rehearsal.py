@@ -56,8 +56,6 @@ class Rehearsal:
                 return build()
             except ConfigurationError as error:
                 problems.extend(error.problems)
-            except ValueError as error:  # of limits
-                problems.append(Problem("limit", "[[limit]]", str(error), ""))
             return None
 
         own = ConfiguredPorts(config.listeners)
