@@ -103,7 +103,7 @@ class _Examination:
             self._warnings += self._doors(listener)
             self._certificates(listener)
         errors: dict[tuple[str, str, str], Problem] = {}
-        for problem in self._errors:  # a list of users is read for groups and for rules
+        for problem in self._errors:
             errors.setdefault((problem.key, problem.place, problem.message), problem)
         return Findings(self._config, tuple(errors.values()), tuple(dict.fromkeys(self._warnings)))
 
@@ -129,7 +129,9 @@ class _Examination:
         try:
             made = buildAuthenticator(Clock(), config)
         except ConfigurationError as error:
-            self._errors += error.problems
+            # A list of users is read for groups and for rules.
+            told = {(problem.key, problem.place) for problem in self._errors}
+            self._errors += (each for each in error.problems if (each.key, each.place) not in told)
         else:
             if made is not None:
                 made.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from connectproxy.address import embedded
 from connectproxy.interfaces import Action, IPAddress, TunnelRequest, Verdict
@@ -68,6 +69,9 @@ class Table:
         self.named = bool(self._onName)
         self._allows = sum(1 << i for i, rule in enumerate(rules) if rule.action is Action.ALLOW)
         self._reports = sum(1 << i for i, rule in enumerate(rules) if rule.report)
+        self._places = self._all & ~self._placeless
+        self._timeless = free(rules, "schedule") == self._all
+        self._last: tuple[Any, ...] = (None, None, None, False, NOTHING)
         # What is in the lists is in the indexes, and need not be there twice.
         light = (Items(),)
         self.rules = tuple(
@@ -84,6 +88,25 @@ class Table:
     def find(self, asked: Asked) -> Found:
         """
         Find what decides.
+
+        A request that leads to an address at once is asked about twice in a row, and the
+        second time nothing can be otherwise: what is known of an address literal was known
+        before, and where no rule looks at addresses one makes no difference.
+        """
+        last = self._last
+        address = asked.address if self._places else None
+        later = asked.later if self._places else False
+        if asked.request is last[0] and address == last[1] and asked.serverName == last[2] and later is last[3]:
+            found: Found = last[4]
+            return found
+        found = self._find(asked)
+        if self._timeless:
+            self._last = asked.request, address, asked.serverName, later, found
+        return found
+
+    def _find(self, asked: Asked) -> Found:
+        """
+        Find it anew.
         """
         matching, unsure = self._match(asked)
         if not matching:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
+from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred
 
 from connectproxy.auth import authenticator
@@ -107,6 +108,27 @@ class SharedTests(PortalCase):
         for each in others:
             self.assertAsked(each, WRONG)
         self.assertEqual(self.result(self.ask()).name, "zoë")
+
+    def test_wasted(self) -> None:
+        """
+        Who goes away when its hash is being made has had its guess, whatever comes of it: or
+        all threads could be kept at work for nothing.
+        """
+        for each in range(10):
+            self.ask(basic(f"zoë:{each}")).cancel()
+            self.assertEqual(self.threads.run(), 1)
+        self.assertRefused(self.ask(), "login_limit_reached", "6")
+        self.assertEqual(self.result(self.ask(host="192.0.2.8")).name, "zoë")
+
+    def test_wastedElsewhere(self) -> None:
+        """
+        So it is where nobody knows the user.
+        """
+        self.make(others=[Checker(UnauthorizedLogin())])
+        for each in range(10):
+            self.ask(basic(f"jo:{each}")).cancel()
+            self.threads.run()
+        self.assertRefused(self.ask(), "login_limit_reached", "6")
 
     def test_busy(self) -> None:
         """

@@ -175,7 +175,7 @@ class BuildTests(SynchronousTestCase):
         self.assertEqual(
             sorted(each.partition(": ")[0] for each in problems),
             [
-                "auth.checkers nosuch", "digests:1", "group.users", "key", "people:2", "revoked:1", "users:2", "users:3",
+                '[[group]] 1 "people"', "auth.checkers nosuch", "digests:1", "key", "people:2", "revoked:1", "users:2", "users:3",
             ],
         )  # fmt: skip
         self.assertNotIn(SECRET, str(problems))

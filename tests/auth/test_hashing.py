@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from connectproxy.auth.hashing import Busy, Hashing
+from connectproxy.auth.hashing import Busy, Hashing, Wasted
 from tests.auth.case import SECRET, Threads
 from tests.fakes import FakeReactor
 
@@ -95,7 +95,7 @@ class HashingTests(SynchronousTestCase):
         """
         asked = [self.ask(each) for each in range(3)]
         asked[0].cancel()
-        self.failureResultOf(asked[0], CancelledError)
+        self.failureResultOf(asked[0], Wasted)
         self.assertEqual(len(self.threads.calls), 2)
         self.threads.run()
         self.assertEqual([self.successResultOf(each) for each in asked[1:]], [1, 2])

@@ -9,9 +9,48 @@ from ipaddress import ip_address
 from typing import Any
 
 from connectproxy.interfaces import Action, Bounds
+from connectproxy.policy.table import Table
 from tests.policy.case import NOON, PolicyCase, request
 
 GLOBAL = ip_address("8.8.8.8")
+
+
+class AgainTests(PolicyCase):
+    """
+    The same request, asked about once more.
+    """
+
+    def asked(self, target: str, *rules: dict[str, Any]) -> int:
+        """
+        How often rules are walked for a request and the address that it leads to.
+        """
+        policy = self.policy(*rules)
+        (table,) = (part for part in policy._parts if isinstance(part, Table))
+        walked: list[Any] = []
+        find = table._find
+
+        def count(asked: Any) -> Any:
+            walked.append(asked)
+            return find(asked)
+
+        table._find = count  # type: ignore[method-assign]
+        one = request(target)
+        for _ in range(2):
+            policy.decideRequest(one)
+            policy.decideAddress(one, GLOBAL)
+        policy.decideRequest(request(target))
+        return len(walked)
+
+    def test_asOften(self) -> None:
+        """
+        They are walked again where something more is known that they look at, where the time
+        matters, and for every other request.
+        """
+        name, network = {"destinations": ["a.b"]}, {"networks": ["8.0.0.0/8"]}
+        self.assertEqual(self.asked("a.b:443", {"action": "allow", **name}), 2)
+        self.assertEqual(self.asked("8.8.8.8:443", {"action": "allow", **network}), 2)
+        self.assertEqual(self.asked("a.b:443", {"action": "allow", **network}), 5)
+        self.assertEqual(self.asked("a.b:443", {"action": "allow", "hours": ["08:00-18:00"], **name}), 5)
 
 
 class ActionTests(PolicyCase):
