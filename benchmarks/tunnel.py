@@ -18,12 +18,18 @@ from itertools import cycle
 from benchmarks.loop import READ, WRITE, Loop
 from benchmarks.secure import SecureSocket
 
-__all__ = ["CONNECT", "DIALECTS", "GET", "SOCKS5", "TLS", "Tunnel"]
+__all__ = ["BASIC", "CONNECT", "DIALECTS", "GET", "SOCKS5", "TLS", "Tunnel"]
 
 CONNECT, SOCKS5, TLS, GET = "connect", "socks5", "tls", "get"
 DIALECTS = (CONNECT, SOCKS5, TLS, GET)
 """How a proxy can be spoken to: CONNECT in clear, SOCKS 5, CONNECT within TLS, and GET,
 for which it is only connected to."""
+
+BASIC = "basic"
+"""CONNECT in clear by a user with a password, for proxies that ask who that is."""
+
+_CREDENTIALS = "Proxy-Authorization: Basic YmVuY2g6YmVuY2htYXJrcw==\r\n"
+"""The user bench with the password benchmarks."""
 
 # Addresses to call from, for the same reason as the origin has several.
 _SOURCES: Iterator[str] = cycle([f"127.0.2.{last}" for last in range(1, 9)])
@@ -65,7 +71,7 @@ class Tunnel:
             head.  The socket is watched for reading; set C{loop.calls[fd]}.
         @param failed: called with the reason, instead of C{opened}; it may be
             called before this constructor returns.
-        @param dialect: one of L{DIALECTS}.
+        @param dialect: one of L{DIALECTS}, or L{BASIC}.
         """
         self.loop = loop
         self._opened = opened
@@ -80,7 +86,8 @@ class Tunnel:
             # Each what to send, and how long the answer to it is.
             self._steps = [(b"\5\1\0", 2), (b"\5\1\0\1" + address, 10)]
         elif self._dialect != GET and proxy is not None:
-            self._request = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode("ascii")
+            said = _CREDENTIALS if self._dialect == BASIC else ""
+            self._request = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{said}\r\n".encode("ascii")
         self.sock = sock = socket.socket()
         self.fd = sock.fileno()
         sock.setblocking(False)

@@ -90,6 +90,9 @@ class DecidedTests(AssociationCase, PolicyCase):
         flow.send(to("192.0.2.2:53"), b"a")
         self.assertEqual(lines[1:], [("192.0.2.2:53", "192.0.2.2", "allow", "there")])
         self.assertEqual(len(self.network.sent), 1)
+        self.put(Says(None, Verdict(Action.ALLOW, "why", "unasked")))
+        flow.send(to("192.0.2.3:53"), b"a")
+        self.assertEqual(lines[2:], [("192.0.2.3:53", "192.0.2.3", "allow", "default")])
 
     def test_name(self) -> None:
         """

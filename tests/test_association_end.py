@@ -4,16 +4,39 @@ Tests for L{connectproxy.association}: how associations begin, and how they end.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
 
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import ProxyUser
 from connectproxy.interfaces.datagrams import IDatagramFlow
 from tests.datagrams.test_flow import to
-from tests.fakes import FakeAuthenticator
+from tests.fakes import SETTINGS, FakeAuthenticator
 from tests.test_association import AssociationCase, FakeInbound
+
+
+class FakePass:
+    """
+    What the limits give for what they let in.
+
+    @ivar watched: what they were to watch.
+    @ivar left: the octets of what is over.
+    """
+
+    shapers = ()
+
+    def __init__(self) -> None:
+        self.watched: list[Any] = []
+        self.left: list[tuple[int, int]] = []
+
+    def watch(self, counted: Any) -> None:
+        self.watched.append(counted)
+
+    def leave(self, bytesUp: int, bytesDown: int) -> None:
+        self.left.append((bytesUp, bytesDown))
 
 
 class LimitTests(AssociationCase):
@@ -149,6 +172,54 @@ class LimitTests(AssociationCase):
         users.answer()
         self.assertEqual(self.only().request.user, "ann")
 
+    def test_waitsTooLong(self) -> None:
+        """
+        The limits, and the store behind them, are not waited for for ever.
+        """
+        self.board.accounts = SimpleNamespace(enter=lambda request: Deferred())
+        inbound = self.associate()
+        self.reactor.advance(SETTINGS["timeouts.connect"] + 2.0)
+        self.assertRefused(inbound, "quota_unavailable")
+
+    def test_pass(self) -> None:
+        """
+        What the limits have let in is watched by them while it lasts, and they are told what it
+        has moved.
+        """
+        entered = FakePass()
+        self.board.accounts = SimpleNamespace(enter=lambda request: entered)
+        inbound = self.associate()
+        association, flow = self.only(), inbound.flow
+        assert flow is not None
+        flow.send(to("192.0.2.1:53"), b"abc")
+        self.assertEqual((entered.watched, entered.left), ([association], []))
+        inbound.lost()
+        self.assertEqual(entered.left, [(3, 0)])
+        self.assertNothingLeft()
+
+    def test_bugWhenGone(self) -> None:
+        """
+        A bug that shows when the client has gone is logged, and nobody answered; the event is
+        written all the same.
+        """
+        self.build(limits__tunnels_per_client=2)
+        self.board.accounts = SimpleNamespace(enter=lambda request: Deferred())
+        leave = self.board.admission.leave
+        bugs = [RuntimeError("a bug")]
+
+        def broken(share: Any) -> None:
+            if bugs:
+                raise bugs.pop()
+            leave(share)
+
+        self.patch(self.board.admission, "leave", broken)
+        inbound = self.associate()
+        inbound.lost()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual([each["event"] for each in self.events], ["abandoned"])
+        self.assertEqual(inbound.refusals, [])
+        self.assertNothingLeft()
+
     def test_clientsSideFails(self) -> None:
         """
         Where the client's side could not be opened, the client has its answer already; want
@@ -187,6 +258,7 @@ class LimitTests(AssociationCase):
         (reader,) = self.reactor.getReaders()
         reader.connectionLost(None)
         association.broken()
+        inbound.lost()
         self.assertEqual((inbound.closings, len(self.events)), (1, 1))
         self.assertEqual((self.events[0]["end"], self.events[0]["ended_by"]), ("aborted", "proxy"))
         self.assertNothingLeft()

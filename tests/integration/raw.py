@@ -110,8 +110,13 @@ def readAnswer(sock: socket.socket) -> Answer:
     first, *lines = octets.decode("latin-1").split("\r\n")[:-2]
     version, status, _ = first.split(" ", 2)
     assert version == "HTTP/1.1", first
-    fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    assert len(fields) == len(lines), lines
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        name = name.lower()
+        # One field for each challenge; no other may come twice.
+        assert name not in fields or name == "proxy-authenticate", lines
+        fields[name] = f"{fields[name]}, {value.strip()}" if name in fields else value.strip()
     body = "" if status == "200" else readToEnd(sock)[0].decode()
     return Answer(int(status), fields, body)
 

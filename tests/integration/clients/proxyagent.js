@@ -1,6 +1,6 @@
 // undici's ProxyAgent: makes a tunnel for whatever it fetches.
 //
-//     node proxyagent.js PROXY AUTHORITY [USER:PASSWORD] URL...
+//     node proxyagent.js PROXY AUTHORITY [USER:PASSWORD|"Bearer TOKEN"] URL...
 //
 // Gets each URL and sends a body there, and writes the answers one after the other.
 
@@ -13,7 +13,7 @@ const ca = readFileSync(authority);
 async function main() {
   const agent = new ProxyAgent({
     uri: proxy,
-    token: user ? `Basic ${Buffer.from(user).toString("base64")}` : undefined,
+    token: user.startsWith("Bearer ") ? user : user ? `Basic ${Buffer.from(user).toString("base64")}` : undefined,
     proxyTls: { ca },
     requestTls: { ca },
   });
