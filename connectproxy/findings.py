@@ -103,9 +103,10 @@ class _Examination:
             self._warnings += self._doors(listener)
             self._certificates(listener)
         errors: dict[tuple[str, str, str], Problem] = {}
-        for problem in self._errors:
+        for problem in map(self._config.placed, self._errors):
             errors.setdefault((problem.key, problem.place, problem.message), problem)
-        return Findings(self._config, tuple(errors.values()), tuple(dict.fromkeys(self._warnings)))
+        warnings = tuple(dict.fromkeys(map(self._config.placed, self._warnings)))
+        return Findings(self._config, tuple(errors.values()), warnings)
 
     def _authenticator(self) -> None:
         """

@@ -113,6 +113,7 @@ def prepare(
     for _ in range(ATTEMPTS):
         began = time.time_ns() - GRAIN
         before = stamps(names)
+        config: Config | None = None
         try:
             config = again()
             regime, limits, renewed = _everything(reactor, config, own, servers)
@@ -120,7 +121,7 @@ def prepare(
             seen = stamps(names)
             moving = [name for name in names if seen[name] != before[name]]
             if not moving:
-                raise Unusable(_lines(error), before) from error
+                raise Unusable(_lines(error, config), before) from error
             continue
         new = dict(renewed)
         names = _files(regime, [new.get(each, each) for each in servers.values()])
@@ -236,9 +237,11 @@ def _items(options: Mapping[str, Any]) -> Iterator[str]:
             yield from (item for item in value if isinstance(item, str))
 
 
-def _lines(error: Exception) -> list[str]:
+def _lines(error: Exception, config: Config | None) -> list[str]:
     """
     What is wrong, a line each.
+
+    @param config: the configuration, which knows where its keys stand; L{None} where there is none.
     """
     lines: dict[str, None] = {}
     told: set[tuple[str, str]] = set()
@@ -249,7 +252,8 @@ def _lines(error: Exception) -> list[str]:
         # The policy, its shadow and what knows the users read the same groups.
         fresh = [problem for problem in each.problems if (problem.key, problem.place) not in told]
         told.update((problem.key, problem.place) for problem in fresh)
-        lines |= dict.fromkeys(map(str, fresh))
+        placed = fresh if config is None else map(config.placed, fresh)
+        lines |= dict.fromkeys(map(str, placed))
     return list(lines)
 
 

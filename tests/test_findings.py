@@ -349,3 +349,16 @@ class BrokenTests(FindingsCase):
         for problem in self.examine(**tables).errors:
             self.assertTrue(problem.place)
             self.assertTrue(problem.message)
+
+    def test_places(self) -> None:
+        """
+        What is wrong with a file that a key names has the line of the key, and an option's is
+        named.
+        """
+        path = self.write("proxy.toml", '[auth]\n\nusers = "nowhere"\ncheckers = ["nosuch"]\n')
+        users, checkers, keys = examine(lambda: load(path, {"token-key": ["none"]})).errors
+        self.assertTrue(str(users).startswith(f"{path}:3 [auth] users: cannot read"), users)
+        self.assertTrue(
+            str(checkers).startswith(f"{path}:4 [auth] checkers nosuch: there is no checker"), checkers
+        )
+        self.assertTrue(str(keys).startswith("--token-key: cannot read"), keys)

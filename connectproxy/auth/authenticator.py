@@ -44,6 +44,12 @@ __all__ = ["Authenticator"]
 MOST = 1024
 """How many different credentials may be under way: of those that somebody else checks, too."""
 
+MOST_OF_ONE = 32
+"""
+Of these, how many may be from one source: as many as are hashed in a second or two, so that who floods
+the queue with wrong ones does not keep all others waiting.
+"""
+
 _NO_ARRIVAL = Arrival(UNIXAddress(None), "", 0.0)
 """For requests of whose connection nothing is known."""
 
@@ -240,6 +246,8 @@ class Authenticator:
         check = self._checks.get(key)
         if check is None:
             if len(self._checks) >= MOST:
+                return BUSY
+            if sum(source in each.sources for each in self._checks.values()) >= MOST_OF_ONE:
                 return BUSY
             check = Check(user, means)
             check.sources.add(source)

@@ -113,7 +113,9 @@ class _Building:
                     users.append(item)
                     continue
                 self._files.append(item[1:])
-                for place, line in readLines(item[1:], "group.users", self.problems, isList=True, where=row.where):
+                for place, line in readLines(
+                    item[1:], "group.users", self.problems, isList=True, where=row.where
+                ):
                     name = avatarName(line)
                     if name is None:
                         message = f"is not the name of a user for {row.where}"

@@ -60,8 +60,8 @@ def makeCheckers(descriptions: Sequence[str], problems: list[Problem]) -> list[t
     """
     made = []
     for description in descriptions:
-        kind = description.partition(":")[0]
-        shown = f"{kind:.40}".encode("unicode_escape").decode("ascii")
+        kind = description.partition(":")[0][:40]  # of a string that does not show itself, one that does
+        shown = kind.encode("unicode_escape").decode("ascii")
         wrong, advice = (
             "",
             "twistd web --help-auth tells which there are, and twistd web --help-auth-type each",

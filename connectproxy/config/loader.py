@@ -145,7 +145,7 @@ def _config(reading: Reading) -> Config:
     }
     doors = [listener for listener, _ in listeners]
     if reading.problems:
-        rest = Config(values, doors, reading.source.origin, plain, reading.files)
+        rest = Config(values, doors, reading.source.origin, plain, reading.files, reading.places)
         raise ConfigurationError(reading.problems, rest)
     plain["rule"] = byName(plain["rule"], doors)
-    return Config(values, doors, reading.source.origin, plain, reading.files)
+    return Config(values, doors, reading.source.origin, plain, reading.files, reading.places)

@@ -50,6 +50,7 @@ class Reading:
     @ivar files: the complete names of files that were read: that of the configuration, and
         those that values of options and keys are read from.
     @ivar faulty: the ways to rows of arrays in which something is wrong.
+    @ivar places: where each key was said, that of an array's for the last of its rows.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Reading:
         self.profile: Mapping[str, Any] = MappingProxyType({})
         self.files = [source.origin] if source.origin else []
         self.faulty: set[Path] = set()
+        self.places: dict[str, str] = {}
         self._directory = directory
 
     def table(
@@ -97,10 +99,12 @@ class Reading:
         form = setting.form
         value = form.fromTOML(self.profile.get(setting.key, setting.default))
         if setting.name in said:
+            self.places[setting.key] = self.source.place(path)
             written = form.beside(said[setting.name], self._base(form, self.source.directory))
             self._note(form, written)
             value = self._try(setting, self.source.place(path), form.fromTOML, written, value)
         if setting.key in given:
+            self.places[setting.key] = f"--{setting.option}"
             argument = given[setting.key]
             if argument is True:
                 return self._try(setting, f"--{setting.option}", form.fromTOML, argument, value)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from connectproxy.config.access import ARRAYS
 from connectproxy.config.endpoint import Listener
+from connectproxy.config.problem import Problem
 
 __all__ = ["Config", "Row"]
 
@@ -47,9 +48,10 @@ class Config(Mapping[str, Any]):
         would tell who guesses one that it is right.
     """
 
-    __slots__ = ("_values", "files", "id", "listeners", "origin", "rows")
+    __slots__ = ("_places", "_values", "files", "id", "listeners", "origin", "rows")
 
     _values: Mapping[str, Any]
+    _places: Mapping[str, str]
     listeners: tuple[Listener, ...]
     rows: Mapping[str, tuple[Row, ...]]
     origin: str
@@ -63,9 +65,12 @@ class Config(Mapping[str, Any]):
         origin: str = "",
         rows: Mapping[str, Sequence[Row]] = MappingProxyType({}),
         files: Sequence[str] = (),
+        places: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """
         For the loader; nothing is checked here.
+
+        @param places: where keys were said.
         """
         effect = [f"{key}={value}" for key, value in sorted(values.items())]
         effect += [f"{listener.endpoint} {sorted(listener.options.items())}" for listener in listeners]
@@ -76,7 +81,19 @@ class Config(Mapping[str, Any]):
         put(self, "rows", MappingProxyType({table: tuple(rows.get(table, ())) for table in ARRAYS}))
         put(self, "origin", origin)
         put(self, "files", tuple(files))
+        put(self, "_places", dict(places))
         put(self, "id", hashlib.sha256("\n".join(effect).encode()).hexdigest()[:8])
+
+    def placed(self, problem: Problem) -> Problem:
+        """
+        A problem whose place is only the key of a setting, with the place where that was said,
+        if it was.
+        """
+        key, place = problem.key, problem.place
+        said = self._places.get(key)
+        if said is None or key.partition(".")[0] in ARRAYS or not place.startswith(key):
+            return problem
+        return problem._replace(place=said + place.removeprefix(key))
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]

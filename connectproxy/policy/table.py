@@ -96,7 +96,12 @@ class Table:
         last = self._last
         address = asked.address if self._places else None
         later = asked.later if self._places else False
-        if asked.request is last[0] and address == last[1] and asked.serverName == last[2] and later is last[3]:
+        if (
+            asked.request is last[0]
+            and address == last[1]
+            and asked.serverName == last[2]
+            and later is last[3]
+        ):
             found: Found = last[4]
             return found
         found = self._find(asked)

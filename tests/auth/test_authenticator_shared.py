@@ -170,6 +170,19 @@ class SharedTests(PortalCase):
         hanging[1].callback(b"jo")
         self.assertEqual(self.successResultOf(found[1]).name, "jo")
 
+    def test_manyOfOne(self) -> None:
+        """
+        One source has only so many of them under way, so that another is not kept waiting by it.
+        """
+        near, far = arrivalOf("192.0.2.7"), arrivalOf("192.0.2.8")
+        with patch.object(authenticator, "MOST_OF_ONE", 2):
+            for each in range(2):
+                found = self.authenticator.check(b"jo", b"%d" % each, near)
+                self.assertIsInstance(found, Deferred)
+            self.assertRefused_(self.authenticator.check(b"jo", b"2", near), "login_limit_reached")
+            self.assertIsInstance(self.authenticator.check(b"jo", b"0", near), Deferred)
+            self.assertIsInstance(self.authenticator.check(b"jo", b"3", far), Deferred)
+
     def test_close(self) -> None:
         """
         At the end nobody is left waiting, and nothing more is hashed.

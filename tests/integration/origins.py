@@ -160,6 +160,24 @@ class _Server(ThreadingHTTPServer):
 
     request_queue_size = 128
     pages: Mapping[str, bytes] | Path
+    context: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[Any, Any]:
+        """
+        Accept; the handshake waits for the connection's own thread.
+
+        What has been reset before it was accepted is closed here: Python's ssl would raise and
+        leave its socket open.
+        """
+        sock, address = self.socket.accept()
+        try:
+            sock.getpeername()
+        except OSError:
+            sock.close()
+            raise
+        if self.context is None:
+            return sock, address
+        return self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False), address
 
     def page(self, path: str) -> bytes | None:
         """
@@ -206,10 +224,7 @@ class Web:
             made = made or authority()
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(made.chain, made.key)
-            # The handshake waits for the connection's own thread.
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
+            self._server.context = context
         self.port: int = self._server.server_address[1]
         self.address = f"localhost:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.address}"
