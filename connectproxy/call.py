@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from connectproxy.decision import UNDECIDED, addressOf, settle, terms
 from connectproxy.entry import Entry
 from connectproxy.errors import Refusal, Refused
-from connectproxy.events import describeClient, headerField, milliseconds
+from connectproxy.events import describeClient, describeRequest, milliseconds
 from connectproxy.inspection import Inspection, discard
 from connectproxy.interfaces import (
     Action,
@@ -360,19 +360,12 @@ class Call(Entry):
         board.release(self)
         self.leave(outcome.bytesUp, outcome.bytesDown)
         arrived = request.arrived
-        target, host = str(request.destination), headerField(request.fields, b"host")
-        if host is not None and host.lower() in (target, request.destination.uriHost):
-            host = None
         decision = self._decision
-        known = describeClient(request)
+        known = describeClient(request) | describeRequest(request)
         known |= {
             "timestamp": board.ledger.stamp(now - arrived),
             "event": event,
             "config": self._regime.id,
-            "target": target,
-            "host": host,
-            "user_agent": headerField(request.fields, b"user-agent"),
-            "alpn": headerField(request.fields, b"alpn"),
             "server_name": self._serverName or None,
             "decision": decision.action,
             "rule": decision.rule,

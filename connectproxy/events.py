@@ -13,7 +13,14 @@ from twisted.internet.interfaces import IAddress
 
 from connectproxy.interfaces import Arrival, ProxyUser, TunnelRequest
 
-__all__ = ["describeClient", "headerField", "milliseconds", "showAddress", "showCertificate"]
+__all__ = [
+    "describeClient",
+    "describeRequest",
+    "headerField",
+    "milliseconds",
+    "showAddress",
+    "showCertificate",
+]
 
 FIELD_LIMIT = 128
 """Characters of a header field that an event keeps."""
@@ -79,4 +86,19 @@ def describeClient(request: TunnelRequest) -> dict[str, Any]:
         "certificate": showCertificate(arrival),
         "protocol": request.protocol,
         "method": request.method,
+    }
+
+
+def describeRequest(request: TunnelRequest) -> dict[str, Any]:
+    """
+    The fields of an event that say what a request was for.
+    """
+    target, host = str(request.destination), headerField(request.fields, b"host")
+    if host is not None and host.lower() in (target, request.destination.uriHost):
+        host = None
+    return {
+        "target": target,
+        "host": host,
+        "user_agent": headerField(request.fields, b"user-agent"),
+        "alpn": headerField(request.fields, b"alpn"),
     }

@@ -7,7 +7,14 @@ from __future__ import annotations
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.events import FIELD_LIMIT, describeClient, headerField, milliseconds, showAddress
+from connectproxy.events import (
+    FIELD_LIMIT,
+    describeClient,
+    describeRequest,
+    headerField,
+    milliseconds,
+    showAddress,
+)
 from connectproxy.interfaces import Arrival, ProxyUser
 from connectproxy.ledger import FIELDS
 from tests.fakes import addressOf, makeRequest
@@ -76,3 +83,23 @@ class ClientTests(SynchronousTestCase):
         """
         told = describeClient(makeRequest())
         self.assertEqual((told["user"], told["groups"], told["means"], told["tls"]), (None, (), None, None))
+
+
+class RequestTests(SynchronousTestCase):
+    """
+    L{describeRequest}.
+    """
+
+    def test_host(self) -> None:
+        """
+        The Host field is worth a word only where it names something else.
+        """
+        for host, told in (
+            (b"EXAMPLE.com:443", None),
+            (b"example.com", None),
+            (b"other.example", "other.example"),
+        ):
+            event = describeRequest(makeRequest(fields=((b"host", host), (b"user-agent", b"x"))))
+            self.assertEqual(
+                event, {"target": "example.com:443", "host": told, "user_agent": "x", "alpn": None}
+            )
