@@ -45,7 +45,13 @@ class OwnPorts:
         address = canonical(address)
         if address in bound or address.is_unspecified:
             return True
-        return any(each.is_unspecified for each in bound) and isLocal(address)
+        return any(each.is_unspecified for each in bound) and self.isLocal(address)
+
+    def isLocal(self, address: IPAddress) -> bool:
+        """
+        Whether an address belongs to this machine.
+        """
+        return isLocal(address)
 
 
 def isLocal(address: IPAddress) -> bool:

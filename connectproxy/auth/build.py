@@ -129,17 +129,7 @@ class _Building:
         """
         Who is known by a connection.
         """
-        return [
-            Identity(
-                options["user"],
-                frozenset(options["groups"]),
-                tuple(options["limits"]),
-                options["certificate"],
-                options["networks"],
-                options["proxy_header"],
-            )
-            for options, _ in self._config.rows["identity"]
-        ]
+        return [Identity.of(row.options) for row in self._config.rows["identity"]]
 
     def _passwords(self, hashing: Hashing) -> FirstOf | None:
         """

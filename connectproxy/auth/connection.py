@@ -62,6 +62,22 @@ class Identity(NamedTuple):
     networks: Networks = Networks()
     header: Sequence[str] = ()
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Identity:
+        """
+        That of a C{[[identity]]}.
+
+        @param options: its keys.
+        """
+        return cls(
+            options["user"],
+            frozenset(options["groups"]),
+            tuple(options["limits"]),
+            options["certificate"],
+            options["networks"],
+            options["proxy_header"],
+        )
+
     @property
     def means(self) -> str:
         """What it finds a client by: the strongest of what it looks at."""

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from connectproxy.address import canonical
 from connectproxy.config import Listener
 from connectproxy.interfaces import IPAddress
+from connectproxy.own import OwnPorts
 
 __all__ = ["ConfiguredPorts"]
 
@@ -22,7 +22,7 @@ _SPLIT = re.compile(r"(?<!\\):")
 _PORT = re.compile(r"(?:port=)?([0-9]+)")
 
 
-class ConfiguredPorts:
+class ConfiguredPorts(OwnPorts):
     """
     Where a configuration says that the proxy listens.
 
@@ -30,7 +30,7 @@ class ConfiguredPorts:
     """
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
-        self._ports: dict[int, set[IPAddress]] = {}
+        OwnPorts.__init__(self)
         for listener in listeners:
             kind, *arguments = _SPLIT.split(listener.endpoint)
             port = _PORT.fullmatch(arguments[0]) if arguments and kind in ("tcp", "tcp6", "ssl") else None
@@ -47,16 +47,10 @@ class ConfiguredPorts:
             address = ip_address({"localhost": "127.0.0.1", "": "0.0.0.0"}.get(host.lower(), host))
         except ValueError:
             return
-        self._ports.setdefault(port, set()).add(canonical(address))
+        self.add(address, port)
 
-    def includes(self, address: IPAddress, port: int) -> bool:
+    def isLocal(self, address: IPAddress) -> bool:
         """
-        Whether a connection to an address and port would come back here.
+        Whether an address belongs to this machine, as far as that is the same on every one.
         """
-        bound = self._ports.get(port)
-        if bound is None:
-            return False
-        address = canonical(address)
-        if address in bound or address.is_unspecified:
-            return True
-        return address.is_loopback and any(each.is_unspecified for each in bound)
+        return address.is_loopback

@@ -5,7 +5,7 @@ A configuration with everything that decides, ready to be asked.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -67,7 +67,7 @@ class Rehearsal:
         self.policy: Policy = policy
         self._realm = _realm(config)
         self._identities = Identities(
-            [_identity(row.options) for row in config.rows["identity"]], self._realm
+            [Identity.of(row.options) for row in config.rows["identity"]], self._realm
         )
         # The reading of a configuration has their places beside the rows, and nobody needs them here.
         self._rows: Any = {table: [(row, ()) for row in rows] for table, rows in config.rows.items()}
@@ -210,17 +210,3 @@ def _realm(config: Config) -> ProxyRealm:
         for row in config.rows["group"]
     }
     return ProxyRealm(members)
-
-
-def _identity(options: Mapping[str, Any]) -> Identity:
-    """
-    One C{[[identity]]}.
-    """
-    return Identity(
-        options["user"],
-        frozenset(options["groups"]),
-        tuple(options["limits"]),
-        options["certificate"],
-        options["networks"],
-        options["proxy_header"],
-    )
