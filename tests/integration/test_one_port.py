@@ -65,7 +65,7 @@ class CertificateTests(SecureCase):
         proxy = self.started()
         Path(self.file).write_text("-----BEGIN CERTIFICATE-----\nnothing\n-----END CERTIFICATE-----\n")
         os.kill(proxy.process.pid, signal.SIGHUP)
-        waitFor(lambda: "those from before stay in use" in proxy.log(), "word of the failure")
+        waitFor(lambda: "from before stays in force" in proxy.log(), "word of the failure")
         self.assertIn(f"{self.file}: a certificate in it is damaged", proxy.log())
         self.assertEqual(self.shown(proxy), "proxy.example")
         proxy._checked = len(proxy.log())  # the error that was wanted
