@@ -77,6 +77,18 @@ def limited(rate: int, relay: str) -> Peer:
     return replace(BUILT_IN["connectproxy"], arguments=arguments)
 
 
+def parseMode(name: str) -> tuple[int, str]:
+    """
+    How many tunnels a mode has, and in which direction octets go.
+
+    @raise ValueError: there is no such mode.
+    """
+    count, _, way = name.partition("-")
+    if not count.isdecimal() or not int(count) or way not in ("down", "up"):
+        raise ValueError(f"no mode {name!r}; there are: N-down, N-up")
+    return int(count), way
+
+
 def measure(bench: Bench, name: str, rate: int) -> Figures:
     """
     Measure one mode once.
@@ -84,10 +96,8 @@ def measure(bench: Bench, name: str, rate: int) -> Figures:
     @param rate: octets per second that are allowed.
     @raise ValueError: there is no such mode.
     """
-    count, _, way = name.partition("-")
-    if not count.isdecimal() or not int(count) or way not in ("down", "up"):
-        raise ValueError(f"no mode {name!r}; there are: N-down, N-up")
-    tunnels = bench.openTunnels(int(count), "source" if way == "down" else "sink")
+    count, way = parseMode(name)
+    tunnels = bench.openTunnels(count, "source" if way == "down" else "sink")
     before, begun = bench.origin.arrived, time.monotonic()
     flows = [Flow(bench, tunnel, way) for tunnel in tunnels]
 
@@ -139,6 +149,8 @@ def main(arguments: list[str]) -> int:
         cores = int(first), int(second)
     os.sched_setaffinity(0, {cores[1]})
     rate = int(options.rate * _MIB)
+    for name in options.modes.split(","):
+        parseMode(name)
     found: dict[tuple[str, str], list[Figures]] = defaultdict(list)
     faulty = False
     for _ in range(options.rounds):

@@ -58,7 +58,8 @@ STRANGERS = {
     "proxy-server": "Chromium's",
     "proxy-cacert": "curl's",
     **dict.fromkeys(
-        "proxy-anyauth proxy-basic proxy-cert proxy-digest proxy-header proxy-key proxy-user".split(), "curl's"
+        "proxy-anyauth proxy-basic proxy-cert proxy-digest proxy-header proxy-key proxy-user".split(),
+        "curl's",
     ),
     "global": "git's",
     "help-auth": "twistd's",
@@ -207,7 +208,9 @@ class PageTests(SynchronousTestCase):
         texts = {page.name: " ".join(CODE.findall(page.read_text())) for page in PAGES}
         texts |= {kind.name: kind.remedy for kind in KINDS.values()}
         for name, text in texts.items():
-            named = set(re.findall(rf"(?<![\w./-])((?:{tables})\.(?!py\b|md\b|toml\b|txt\b|example\b)\w+)", text))
+            named = set(
+                re.findall(rf"(?<![\w./-])((?:{tables})\.(?!py\b|md\b|toml\b|txt\b|example\b)\w+)", text)
+            )
             self.assertEqual(named - ours, set(), name)
 
     def test_commands(self) -> None:

@@ -44,7 +44,10 @@ class TunnelsTests(AccountsCase):
         first, _ = (self.passed(accounts.enter(ask(BOB))) for _ in range(2))
         refusal = self.refused(accounts.enter(ask(BOB)), "client_limit_reached")
         self.assertEqual(
-            refusal, Refusal("client_limit_reached", "limit ci: 2 tunnels at once for user bob", "limit ci", fields=SOON)
+            refusal,
+            Refusal(
+                "client_limit_reached", "limit ci: 2 tunnels at once for user bob", "limit ci", fields=SOON
+            ),
         )
         self.passed(accounts.enter(ask(EVE)))
         self.passed(accounts.enter(ask()))
