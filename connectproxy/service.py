@@ -155,7 +155,7 @@ class ProxyService(Service):
         """
         for policy in (prepared.regime.policy, prepared.regime.shadow):
             for warning in policy.warnings if policy is not None else ():
-                self._log.warn("{warning}", warning=str(warning))
+                self._log.warn("{advice}", advice=str(warning))
 
     def _look(self, prepared: Prepared) -> None:
         """
