@@ -188,6 +188,67 @@ _ROWS = (
         "Check what the next hop is, and its log.",
     ),
     Kind(
+        "next_hop_denied", 403, "http_request_denied", 2, 91, "CANCEL",
+        "The next hop, another proxy, denies the request by a rule of its own.",
+        "Ask the operator of this proxy, or of that one, to allow the destination there.",
+    ),
+    Kind(
+        # A client that was asked for credentials would show the next hop's to this proxy, or its own.
+        "next_hop_authentication_failed", 502, "proxy_configuration_error", 1, 91, "CONNECT_ERROR",
+        "The next hop, another proxy, does not accept the credentials that this proxy has for it, or wants some.",
+        "The operator gives this proxy the right ones, with credentials below the upstream.",
+    ),
+    Kind(
+        "next_hop_limit_reached", 429, "connection_limit_reached", 1, 91, "REFUSED_STREAM",
+        "The next hop, another proxy, has had too many requests.",
+        "Wait as long as Retry-After says, or a while where it is missing, and then try again.",
+    ),
+    Kind(
+        "next_hop_unavailable", 503, "destination_unavailable", 1, 91, "CONNECT_ERROR",
+        "The next hop, another proxy, says that it can't serve the request now.",
+        "Try again later; if it stays so, look at the next hop's log.",
+    ),
+    Kind(
+        "next_hop_timeout", 504, "connection_timeout", 6, 91, "CONNECT_ERROR",
+        "The next hop, another proxy, says that the destination did not answer it in time.",
+        "Check that the destination is up, and that the next hop can reach it.",
+    ),
+    Kind(
+        "next_hop_failed", 502, "destination_unavailable", 1, 91, "CONNECT_ERROR",
+        "The next hop, another proxy, refuses the request by a status that says no more.",
+        "Look at the next hop's log; the detail has the status.",
+    ),
+    Kind(
+        "next_hop_gone", 502, "connection_terminated", 1, 91, "CONNECT_ERROR",
+        "The next hop, another proxy, closed the connection before it had answered.",
+        "Try again; if it stays so, look at the next hop's log.",
+    ),
+    Kind(
+        "next_hop_silent", 504, "connection_timeout", 6, 91, "CONNECT_ERROR",
+        "The next hop, another proxy, took the request and did not answer in time.",
+        "Check that the next hop is what it is configured as; the operator can raise timeouts.connect.",
+    ),
+    Kind(
+        "tls_protocol_error", 502, "tls_protocol_error", 1, 91, "CONNECT_ERROR",
+        "The TLS handshake with the next hop failed.",
+        "Check that the next hop speaks TLS on that port, and which versions.",
+    ),
+    Kind(
+        "tls_certificate_error", 502, "tls_certificate_error", 1, 91, "CONNECT_ERROR",
+        "The next hop's certificate is not the one that it should have.",
+        "The operator checks the name, the authority (ca) and the pins of the upstream.",
+    ),
+    Kind(
+        "tls_alert_received", 502, "tls_alert_received", 1, 91, "CONNECT_ERROR",
+        "The next hop ended the TLS handshake with an alert.",
+        "Check whether it wants a certificate of this proxy's; its log says why.",
+    ),
+    Kind(
+        "upstream_unavailable", 503, "destination_unavailable", 1, 91, "CONNECT_ERROR",
+        "None of the next hops that could lead there can be used now.",
+        "Try again in a while; the operator sees the state of each with connectproxy status.",
+    ),
+    Kind(
         "http_protocol_error", 502, "http_protocol_error", 1, 91, "INTERNAL_ERROR",
         "The destination's response is not valid HTTP.",
         "The destination has to be repaired; the detail says what is wrong with its response.",
@@ -249,8 +310,8 @@ _ROWS = (
     ),
     Kind(
         "proxy_loop_detected", 502, "proxy_loop_detected", 2, 91, "CONNECT_ERROR",
-        "The destination is this proxy itself.",
-        "Name the origin, not the proxy, as the target.",
+        "The destination is this proxy itself, or the way there leads in a circle.",
+        "Name the origin, not the proxy, as the target; the operator checks which proxy leads to which.",
     ),
     Kind(
         "proxy_draining", 503, "proxy_internal_response", 1, 91, "REFUSED_STREAM",
@@ -286,6 +347,10 @@ class Refusal(NamedTuple):
         or C{""}.
     @ivar fields: header fields that an answer over HTTP has because of it, such as
         C{Proxy-Authenticate} and C{Retry-After}: names and values, printable ASCII.
+    @ivar received: the HTTP status by which the next hop has refused, 100 to 599; 0 where
+        none has (RFC 9209 section 2.1.4).
+    @ivar members: the members of the C{Proxy-Status} field that the next hop has answered
+        with, printable ASCII, which ours is appended to (RFC 9209 section 2); or C{""}.
     """
 
     kind: str
@@ -293,6 +358,8 @@ class Refusal(NamedTuple):
     rule: str = ""
     message: str = ""
     fields: tuple[tuple[str, str], ...] = ()
+    received: int = 0
+    members: str = ""
 
     @property
     def row(self) -> Kind:
@@ -309,12 +376,23 @@ class Refused(Exception):
         L{connectproxy.interfaces.Attempt} names them.
     @ivar resolved: when the name had been looked up, in seconds of the reactor's
         clock; 0.0 where it had not, or nothing was looked up.
+    @ivar hop: the name of the upstream that is at fault, where it is one and not the
+        destination: another one could do better.  Empty where none is, or who knows.
+    @ivar member: the name of the upstream that was gone through, where a group had the
+        choice; or C{""}.
     """
 
     def __init__(
-        self, refusal: Refusal, tried: tuple[tuple[str, str, float], ...] = (), resolved: float = 0.0
+        self,
+        refusal: Refusal,
+        tried: tuple[tuple[str, str, float], ...] = (),
+        resolved: float = 0.0,
+        hop: str = "",
+        member: str = "",
     ) -> None:
         Exception.__init__(self, refusal.kind, refusal.detail)
         self.refusal = refusal
         self.tried = tried
         self.resolved = resolved
+        self.hop = hop
+        self.member = member

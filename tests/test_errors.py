@@ -154,6 +154,11 @@ class TableTests(SynchronousTestCase):
             # It is over soon, which 500 would not say.
             "proxy_exhausted": 503,
             "quota_unavailable": 503,
+            # No request of the client's is at fault, nor is it over soon: another proxy is not as it should be.
+            "next_hop_authentication_failed": 502,
+            "next_hop_failed": 502,
+            # What it says of requests that came too fast is for who has sent them.
+            "next_hop_limit_reached": 429,
         }
         for row in KINDS.values():
             recommended = others.get(row.name, ERROR_TYPES[row.proxyStatus])
@@ -193,6 +198,19 @@ class TableTests(SynchronousTestCase):
             "connection_limit_reached": 503,
             "proxy_exhausted": 503,
             "proxy_loop_detected": 502,
+            "next_hop_protocol_error": 502,
+            "next_hop_denied": 403,
+            "next_hop_authentication_failed": 502,
+            "next_hop_limit_reached": 429,
+            "next_hop_unavailable": 503,
+            "next_hop_timeout": 504,
+            "next_hop_failed": 502,
+            "next_hop_gone": 502,
+            "next_hop_silent": 504,
+            "upstream_unavailable": 503,
+            "tls_protocol_error": 502,
+            "tls_certificate_error": 502,
+            "tls_alert_received": 502,
         }
         self.assertEqual({name: KINDS[name].status for name in expected}, expected)
 
@@ -205,6 +223,9 @@ class TableTests(SynchronousTestCase):
         """
         expected = {
             "http_request_denied": 2,
+            "next_hop_denied": 2,
+            "next_hop_timeout": 6,
+            "next_hop_silent": 6,
             "proxy_authentication_required": 2,
             "login_limit_reached": 2,
             "quota_exceeded": 2,
@@ -260,7 +281,7 @@ class RefusalTests(SynchronousTestCase):
         """
         Nothing but the kind is needed.
         """
-        self.assertEqual(Refusal("dns_error"), ("dns_error", "", "", "", ()))
+        self.assertEqual(Refusal("dns_error"), ("dns_error", "", "", "", (), 0, ""))
 
     def test_unknownKind(self) -> None:
         """
@@ -286,7 +307,14 @@ class RefusalTests(SynchronousTestCase):
 
     def test_refusedBeforeAnyAttempt(self) -> None:
         """
-        Where nothing was tried, that is what it says.
+        Where nothing was tried, that is what it says; and nobody is named.
         """
         refused = Refused(Refusal("dns_error"))
-        self.assertEqual((refused.tried, refused.resolved), ((), 0.0))
+        self.assertEqual((refused.tried, refused.resolved, refused.hop, refused.member), ((), 0.0, "", ""))
+
+    def test_refusedBy(self) -> None:
+        """
+        It says which upstream is at fault, and which one a group had chosen.
+        """
+        refused = Refused(Refusal("next_hop_gone"), hop="corp", member="office")
+        self.assertEqual((refused.hop, refused.member), ("corp", "office"))

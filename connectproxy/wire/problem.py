@@ -123,4 +123,6 @@ def problem(refusal: Refusal, identifier: str, target: str = "") -> bytes:
     if target:
         members["destination"] = target
     members |= {"proxy": identifier, "proxy_status": row.proxyStatus}
+    if refusal.received:
+        members["received_status"] = refusal.received
     return json.dumps(members).encode("ascii") + b"\n"

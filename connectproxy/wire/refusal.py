@@ -40,7 +40,8 @@ def explain(
     """
     What there is to say of a refusal, in whatever version of HTTP.
 
-    The C{Proxy-Status} field has the error type only: its details would go to
+    The C{Proxy-Status} field has the error type, and the status by which a next hop has
+    refused, behind what that has said itself; no details: they would go to
     whoever asks, and the body says what concerns the client.
 
     @param identifier: what the proxy calls itself.
@@ -55,9 +56,10 @@ def explain(
         kind, body = MEDIA_TYPE, problem(refusal, identifier, target)
     else:
         kind, body = "text/plain; charset=utf-8", _words(refusal, identifier)
+    ours = proxyStatus(identifier, row, received=refusal.received)
     fields = [
         ("Date", date().decode("ascii")),
-        ("Proxy-Status", proxyStatus(identifier, row)),
+        ("Proxy-Status", f"{refusal.members}, {ours}" if refusal.members else ours),
         ("Content-Type", kind),
         ("Content-Length", str(len(body))),
         ("Cache-Control", "no-store"),

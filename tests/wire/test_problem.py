@@ -170,6 +170,13 @@ class DocumentTests(SynchronousTestCase):
             },
         )
 
+    def test_received(self) -> None:
+        """
+        The status that a next hop has answered is one of them (conformance 63).
+        """
+        members = json.loads(problem(Refusal("next_hop_denied", received=451), "proxy"))
+        self.assertEqual((members["status"], members["received_status"]), (403, 451))
+
     def test_everyKind(self) -> None:
         """
         There is one for each kind; of what is not known there is no word.
@@ -181,7 +188,7 @@ class DocumentTests(SynchronousTestCase):
                 (members["kind"], members["remedy"], members["proxy_status"]),
                 (name, row.remedy, row.proxyStatus),
             )
-            self.assertTrue({"detail", "rule", "destination"}.isdisjoint(members))
+            self.assertTrue({"detail", "rule", "destination", "received_status"}.isdisjoint(members))
 
     @examples
     @given(*[st.text(max_size=40)] * 5)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.errors import KINDS
-from connectproxy.wire.proxystatus import proxyStatus
+from connectproxy.wire.proxystatus import proxyStatus, withOurs
 
 # RFC 9651 sections 3.3.3 and 3.3.4, written anew from the grammar and not taken from the module.
 STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
@@ -66,9 +66,22 @@ class ProxyStatusTests(SynchronousTestCase):
             expected = f'p; error=http_request_denied; details="{written}"'
             self.assertEqual(proxyStatus("p", DENIED, details), expected)
 
+    def test_saysWhatWasReceived(self) -> None:
+        """The status of a next hop's refusal is told beside ours (conformance 63)."""
+        self.assertEqual(
+            proxyStatus("p", DENIED, "no", received=451),
+            'p; error=http_request_denied; received-status=451; details="no"',
+        )
+
+    def test_standsBehindOthers(self) -> None:
+        """On a success our member only says that we were there, and is the last (conformance 62)."""
+        self.assertEqual(withOurs("a; next-hop=b, c", "p"), "a; next-hop=b, c, p")
+        self.assertEqual(withOurs("a", "my proxy"), 'a, "my proxy"')
+
     def test_refusesAnEmptyIdentifier(self) -> None:
         """A member that names nobody is a mistake of ours."""
         self.assertRaises(ValueError, proxyStatus, "", DENIED)
+        self.assertRaises(ValueError, withOurs, "a", "")
 
     def test_writesEveryKind(self) -> None:
         """Each row of the table gives a valid member with the row's error type (conformance 63)."""

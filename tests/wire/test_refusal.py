@@ -28,6 +28,23 @@ class FormatRefusalTests(SynchronousTestCase):
             self.assertEqual((answer.status, answer.reason), (row.status, row.reason))
             self.assertEqual(answer.fields["proxy-status"], f"proxy.example; error={row.proxyStatus}", kind)
 
+    def test_nextHop(self) -> None:
+        """
+        What a next hop has answered is told beside the error type, and what proxies behind it have
+        said stands in front (conformance 62 and 63).
+        """
+        refusal = Refusal("next_hop_denied", received=451, members='a; error=x, "b"; details="c, d"')
+        for identifier, ours in (("proxy", "proxy"), ("my proxy", '"my proxy"')):
+            answer = parse(formatRefusal(refusal, identifier))
+            self.assertEqual(
+                answer.fields["proxy-status"],
+                f'a; error=x, "b"; details="c, d", {ours}; error=http_request_denied; received-status=451',
+            )
+        answer = parse(formatRefusal(Refusal("next_hop_denied", received=403), "proxy"))
+        self.assertEqual(
+            answer.fields["proxy-status"], "proxy; error=http_request_denied; received-status=403"
+        )
+
     def test_fields(self) -> None:
         """
         The connection ends here, nobody keeps the answer, and its length is told
