@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.errors import Refusal
+from connectproxy.wire.authorization.client import Authorizer
 from connectproxy.wire.forwarding import (
+    HopForm,
     checkRequest,
     formatInterim,
     formatOriginHead,
@@ -61,6 +63,23 @@ class FormatRequestTests(SynchronousTestCase):
             b"GET /x?y HTTP/1.1\r\nHost: A.example:8080\r\nUser-Agent: curl\r\nAccept: */*\r\nCookie: a=b\r\n"
             b"Via: 1.1 proxy-a1b2c3\r\n\r\n",
         )
+
+    def test_hop(self) -> None:
+        """
+        Another proxy gets the absolute-form and our credentials, and all the rest as an origin
+        would: the client's own credentials stay here as ever (conformance 26, 27, 28, 30, 34).
+        """
+        lines = (
+            HOST + b"Proxy-Authorization: Basic mine\r\nMax-Forwards: 5\r\nConnection: X\r\nX: 1\r\nY: 2\r\n"
+        )
+        form = HopForm(Authorizer("ann", "secret"), "corp")
+        for old, version in ((False, b"1.1"), (True, b"1.0")):
+            self.assertEqual(
+                self.written(lines, b"HTTP://A.example/x", "OPTIONS", maxForwards=4, form=form, old=old),
+                b"OPTIONS http://A.example/x HTTP/1.1\r\nHost: A.example\r\n"
+                b"Proxy-Authorization: Basic YW5uOnNlY3JldA==\r\nY: 2\r\nMax-Forwards: 4\r\n"
+                b"Via: %b proxy-a1b2c3\r\n\r\n" % version,
+            )
 
     def test_via(self) -> None:
         """Via is added behind what is there, with the version that came in; our own goes out (conformance 28, 34)."""

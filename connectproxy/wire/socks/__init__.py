@@ -5,6 +5,7 @@ SOCKS 5, 4 and 4a: octets to values and back, for both ends of a connection.
     pieces, the address field, the numbers;
   - L{connectproxy.wire.socks.server} reads what clients send and writes the answers;
   - L{connectproxy.wire.socks.client} does the opposite, for a next hop that speaks SOCKS;
+  - L{connectproxy.wire.socks.negotiation} has these in their order, from greeting to reply;
   - L{connectproxy.wire.socks.datagram} is the header of UDP datagrams, for both.
 
 Implements RFC 1928, RFC 1929, and the memos "SOCKS: A protocol for TCP proxy
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 from connectproxy.wire.socks.client import (
     MethodReader,
+    ReplyReader,
     ReplyReader4,
     ReplyReader5,
     StatusReader,
@@ -32,6 +34,7 @@ from connectproxy.wire.socks.client import (
 )
 from connectproxy.wire.socks.datagram import Datagram, formatDatagram, parseDatagram
 from connectproxy.wire.socks.message import Address, Command, Method, Reader
+from connectproxy.wire.socks.negotiation import SOCKS4Negotiation, SOCKS5Negotiation
 from connectproxy.wire.socks.server import (
     Associate,
     Bind,
@@ -62,11 +65,14 @@ __all__ = [
     "Method",
     "MethodReader",
     "Reader",
+    "ReplyReader",
     "ReplyReader4",
     "ReplyReader5",
     "Request",
     "RequestReader4",
     "RequestReader5",
+    "SOCKS4Negotiation",
+    "SOCKS5Negotiation",
     "StatusReader",
     "chooseMethod",
     "formatCredentials",

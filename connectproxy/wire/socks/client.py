@@ -5,8 +5,8 @@ For each message there is a builder, and for each answer a reader.  A next hop m
 send what comes from the destination right behind its reply: that is the reader's
 C{leftover}, and belongs to the tunnel.
 
-Here a refusal is about the next hop, or the next hop's own: it is told to the
-proxy's client as if the proxy had tried by itself.
+Here a refusal is about the next hop, or the next hop's own.  What a destination can cause,
+by being closed or of the wrong family, is none of the hop's own failures.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from connectproxy.wire.socks.message import (
 
 __all__ = [
     "MethodReader",
+    "ReplyReader",
     "ReplyReader4",
     "ReplyReader5",
     "StatusReader",
@@ -38,24 +39,29 @@ __all__ = [
     "formatRequest5",
 ]
 
+_FAILED = "next_hop_failed"
+_STRANGER = "next_hop_authentication_failed"
+
 _REPLIES5 = {
-    1: (NEXT_HOP, "general failure"),
-    2: ("http_request_denied", "not allowed by its rules"),
+    1: (_FAILED, "general failure"),
+    2: ("next_hop_denied", "not allowed by its rules"),
     3: ("destination_ip_unroutable", "network unreachable"),
     4: ("destination_unavailable", "host unreachable"),
     5: ("connection_refused", "connection refused"),
-    6: ("connection_timeout", "TTL expired"),
+    6: ("next_hop_timeout", "TTL expired"),
     7: (NEXT_HOP, "command not supported"),
-    8: (NEXT_HOP, "address type not supported"),
+    8: (_FAILED, "address type not supported"),
 }
 """RFC 1928 section 6: what a next hop's REP means, and what it is for our client."""
 
 _REPLIES4 = {
-    91: (NEXT_HOP, "request rejected or failed"),
-    92: (NEXT_HOP, "no identd to be reached on our side"),
-    93: (NEXT_HOP, "identd has another user id"),
+    91: (_FAILED, "request rejected or failed"),
+    92: (_STRANGER, "no identd to be reached on our side"),
+    93: (_STRANGER, "identd has another user id"),
 }
 """The same of SOCKS 4, where 91 has to do for nearly everything."""
+
+_UNKNOWN = (_FAILED, "which nobody knows")
 
 _MARKS = IPv4Network("0.0.0.0/24")
 """Addresses that SOCKS 4a takes for the sign of a name; the first one it does not."""
@@ -139,7 +145,8 @@ def formatRequest4(
             return Refusal("destination_ip_unroutable", "the next hop speaks SOCKS 4, which has no IPv6")
         if ip in _MARKS and ip != _MARKS[0]:
             return Refusal(
-                "destination_ip_unroutable", f"the next hop would take {ip} for the sign of a name"
+                "destination_ip_unroutable",
+                "the next hop speaks SOCKS 4, which takes 0.0.0.1 to 0.0.0.255 for the sign of a name",
             )
     return b"\x04%c%b%b%b\x00%b" % (command, portOctets, ip.packed, user, name)
 
@@ -168,7 +175,7 @@ class MethodReader(Reader[int]):
             return None
         if octets[1] == Method.UNACCEPTABLE:
             few = ", ".join(f"{method:#04x}" for method in self._offered[:8])
-            return self._refuse(f"the next hop accepts none of the methods that it was offered: {few}")
+            return Refusal(_STRANGER, f"the next hop accepts none of the methods that it was offered: {few}")
         if octets[1] not in self._offered:
             return self._refuse(f"the next hop chooses the method {octets[1]:#04x}, which it was not offered")
         return octets[1], 2
@@ -191,11 +198,25 @@ class StatusReader(Reader[bool]):
         if len(octets) < 2:
             return None
         if octets[1]:
-            return self._refuse(f"the next hop rejects the credentials, with status {octets[1]}")
+            return Refusal(_STRANGER, f"the next hop rejects the credentials, with status {octets[1]}")
         return True, 2
 
 
-class ReplyReader5(Reader[Address]):
+class ReplyReader(Reader[Address]):
+    """
+    What the readers of both replies have in common.
+
+    @ivar reply: the number that says how it went, as soon as it has come.
+    """
+
+    __slots__ = ("reply",)
+
+    def __init__(self) -> None:
+        Reader.__init__(self)
+        self.reply: int | None = None
+
+
+class ReplyReader5(ReplyReader):
     """
     Reads the reply to a request of SOCKS 5; the layout is that of
     L{connectproxy.wire.socks.server.formatReply5}.
@@ -215,8 +236,9 @@ class ReplyReader5(Reader[Address]):
             return self._wrongStart(octets[0], 5)
         if len(octets) < 2:
             return None
+        self.reply = octets[1]
         if octets[1]:
-            kind, words = _REPLIES5.get(octets[1], (NEXT_HOP, "which nobody knows"))
+            kind, words = _REPLIES5.get(octets[1], _UNKNOWN)
             return Refusal(kind, f"the next hop answers {octets[1]}, {words}")
         end = fieldEnd(octets, 3)
         if isinstance(end, Refusal):
@@ -226,7 +248,7 @@ class ReplyReader5(Reader[Address]):
         return told(octets[3:end]), end
 
 
-class ReplyReader4(Reader[Address]):
+class ReplyReader4(ReplyReader):
     """
     Reads the reply to a request of SOCKS 4; the layout is that of
     L{connectproxy.wire.socks.server.formatReply4}.
@@ -244,8 +266,9 @@ class ReplyReader4(Reader[Address]):
             return self._wrongStart(octets[0], 0)
         if len(octets) < 2:
             return None
+        self.reply = octets[1]
         if octets[1] != 90:
-            kind, words = _REPLIES4.get(octets[1], (NEXT_HOP, "which nobody knows"))
+            kind, words = _REPLIES4.get(octets[1], _UNKNOWN)
             return Refusal(kind, f"the next hop answers {octets[1]}, {words}")
         if len(octets) < 8:
             return None

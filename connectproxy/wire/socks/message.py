@@ -43,7 +43,7 @@ BAD_MESSAGE = "socks_request_error"  # what is no message, or lies about its len
 BAD_COMMAND = "socks_command_not_supported"
 BAD_ADDRESS_TYPE = "socks_address_type_not_supported"
 NO_METHOD = "proxy_authentication_required"  # none of the methods offered is enough
-NEXT_HOP = "next_hop_protocol_error"  # the next hop speaks nonsense or fails in general
+NEXT_HOP = "next_hop_protocol_error"  # the next hop speaks nonsense
 
 _STRANGERS = {0x04: "SOCKS 4", 0x05: "SOCKS 5", 0x16: "a TLS handshake"}
 """What else may begin a connection to a SOCKS port; a letter is HTTP's."""

@@ -30,7 +30,7 @@ class SettingsTests(SynchronousTestCase):
         What is not named stays; what nobody knows is ignored; the last of several counts.
         """
         self.assertEqual(readSettings(b"", BEFORE), BEFORE)
-        self.assertEqual(readSettings(payload({0xFA: 5, 3: 1, 6: 1, 2: 0, 8: 1}), BEFORE), BEFORE)
+        self.assertEqual(readSettings(payload({0xFA: 5, 6: 1, 2: 0, 8: 1}), BEFORE), BEFORE)
         every = payload(
             {Setting.HEADER_TABLE_SIZE: 0, Setting.INITIAL_WINDOW_SIZE: 1, Setting.MAX_FRAME_SIZE: 16385}
         )

@@ -33,6 +33,8 @@ from tests.wire.socks.reading import Reading, examples, mutants, places
 
 V6 = IPv6Address("2001:db8::1")
 
+FAILED, STRANGER = "next_hop_failed", "next_hop_authentication_failed"
+
 
 class BuilderTests(SynchronousTestCase):
     """
@@ -127,7 +129,7 @@ class MethodReaderTests(Reading):
     def test_none(self) -> None:
         """0xFF is a refusal (conformance 71)."""
         self.assertRefused(
-            b"\x05\xff", NEXT_HOP, "the next hop accepts none of the methods that it was offered: 0x00, 0x02"
+            b"\x05\xff", STRANGER, "the next hop accepts none of the methods that it was offered: 0x00, 0x02"
         )
 
     def test_another(self) -> None:
@@ -163,7 +165,7 @@ class StatusReaderTests(Reading):
         """Any other status (conformance 71)."""
         for status in range(1, 256):
             self.assertRefused(
-                bytes([1, status]), NEXT_HOP, f"the next hop rejects the credentials, with status {status}"
+                bytes([1, status]), STRANGER, f"the next hop rejects the credentials, with status {status}"
             )
 
     def test_version(self) -> None:
@@ -199,16 +201,16 @@ class ReplyReader5Tests(Reading):
     def test_failure(self) -> None:
         """A failure is known by its REP, whether or not the rest comes (conformance 72)."""
         for rep, kind, words in (
-            (1, NEXT_HOP, "the next hop answers 1, general failure"),
-            (2, "http_request_denied", "not allowed"),
+            (1, FAILED, "the next hop answers 1, general failure"),
+            (2, "next_hop_denied", "not allowed"),
             (3, "destination_ip_unroutable", "network unreachable"),
             (4, "destination_unavailable", "host unreachable"),
             (5, "connection_refused", "connection refused"),
-            (6, "connection_timeout", "TTL expired"),
+            (6, "next_hop_timeout", "TTL expired"),
             (7, NEXT_HOP, "command not supported"),
-            (8, NEXT_HOP, "address type not supported"),
-            (9, NEXT_HOP, "the next hop answers 9, which nobody knows"),
-            (255, NEXT_HOP, "which nobody knows"),
+            (8, FAILED, "address type not supported"),
+            (9, FAILED, "the next hop answers 9, which nobody knows"),
+            (255, FAILED, "which nobody knows"),
         ):
             self.assertRefused(bytes([5, rep]), kind, words)
             if 2 <= rep <= 6:
@@ -247,15 +249,15 @@ class ReplyReader4Tests(Reading):
 
     def test_failure(self) -> None:
         """91 to 93, and anything else, whether or not the rest comes (conformance 76)."""
-        for code, words in (
-            (91, "the next hop answers 91, request rejected or failed"),
-            (92, "no identd"),
-            (93, "another user id"),
-            (0, "the next hop answers 0, which nobody knows"),
-            (89, "nobody knows"),
-            (94, "nobody knows"),
+        for code, kind, words in (
+            (91, FAILED, "the next hop answers 91, request rejected or failed"),
+            (92, STRANGER, "no identd"),
+            (93, STRANGER, "another user id"),
+            (0, FAILED, "the next hop answers 0, which nobody knows"),
+            (89, FAILED, "nobody knows"),
+            (94, FAILED, "nobody knows"),
         ):
-            self.assertRefused(bytes([0, code]), NEXT_HOP, words)
+            self.assertRefused(bytes([0, code]), kind, words)
 
     def test_version(self) -> None:
         """The version of a reply is 0, not 4 (conformance 76)."""
@@ -307,7 +309,7 @@ class FuzzTests(Reading):
             octets = formatReply4(None, host, port) + behind
             self.assertEqual(self.assertSteady(octets, at, ReplyReader4), Address(host, port))
         self.assertIs(self.assertSteady(formatStatus(True) + behind, at, StatusReader), True)
-        self.assertRefusal(self.assertSteady(formatStatus(False) + behind, at, StatusReader), NEXT_HOP)
+        self.assertRefusal(self.assertSteady(formatStatus(False) + behind, at, StatusReader), STRANGER)
         method = self.assertSteady(formatMethod(2) + behind, at, lambda: MethodReader([2]))
         self.assertEqual(method, 2)
 

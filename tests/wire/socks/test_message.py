@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from connectproxy.address import Destination, parseHost
 from connectproxy.errors import KINDS, Refusal
 from connectproxy.wire import socks
-from connectproxy.wire.socks import client, datagram, message, server
+from connectproxy.wire.socks import client, datagram, message, negotiation, server
 from connectproxy.wire.socks.message import (
     BAD_ADDRESS_TYPE,
     BAD_COMMAND,
@@ -51,6 +51,7 @@ class PublicTests(SynchronousTestCase):
         public = {
             *client.__all__,
             *datagram.__all__,
+            *negotiation.__all__,
             *server.__all__,
             "Address",
             "Command",
