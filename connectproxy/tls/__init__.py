@@ -11,6 +11,8 @@ TLS between clients and the proxy.
 
 from __future__ import annotations
 
+from connectproxy.tls.blame import handshakeRefusal
+from connectproxy.tls.client import ClientOptions, ClientTLS
 from connectproxy.tls.context import ServerTLS, TLSOptions
 from connectproxy.tls.failure import handshakeFailure
 from connectproxy.tls.identity import ClientCertificate, clientIdentity
@@ -18,10 +20,13 @@ from connectproxy.tls.transport import TLSTransport, secure
 
 __all__ = [
     "ClientCertificate",
+    "ClientOptions",
+    "ClientTLS",
     "ServerTLS",
     "TLSOptions",
     "TLSTransport",
     "clientIdentity",
     "handshakeFailure",
+    "handshakeRefusal",
     "secure",
 ]

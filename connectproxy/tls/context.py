@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from connectproxy.tls.files import Certified, readAuthorities, readCertified, stamp
 
-__all__ = ["NoCommonProtocol", "ServerTLS", "TLSOptions"]
+__all__ = ["NoCommonProtocol", "ServerTLS", "TLSOptions", "makeContext"]
 
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 """
@@ -45,6 +45,32 @@ _VERIFY = {
     "optional": SSL.VERIFY_PEER,
     "required": SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
 }
+
+
+def makeContext(method: int, certified: Certified | None) -> SSL.Context:
+    """
+    Make a context with what both sides have in common; see L{connectproxy.tls.client} for the
+    other.
+
+    @param method: one of pyOpenSSL's, for the side.
+    @param certified: what the side shows, or L{None}.
+    """
+    context = SSL.Context(method)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | getattr(SSL, "OP_NO_RENEGOTIATION", 0))
+    context.set_cipher_list(CIPHERS)
+    # An idle tunnel gives its buffers back, 34 KiB of them.
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    if _CLEAR_MODE is not None:
+        # What is written at once is encrypted at once, and not one record of it.
+        _CLEAR_MODE(context, _PARTIAL_WRITE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    if certified is not None:
+        context.use_certificate(certified.chain[0])
+        for each in certified.chain[1:]:
+            context.add_extra_chain_cert(each)
+        context.use_privatekey(certified.key)
+    return context
 
 
 class TLSOptions(NamedTuple):
@@ -199,22 +225,8 @@ class ServerTLS:
         handshake ends with is known only in the midst of it.
         """
         options = self.options
-        context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_options(
-            SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | getattr(SSL, "OP_NO_RENEGOTIATION", 0)
-        )
-        context.set_cipher_list(CIPHERS)
-        # An idle tunnel gives its buffers back, 34 KiB of them.
-        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-        if _CLEAR_MODE is not None:
-            # What is written at once is encrypted at once, and not one record of it.
-            _CLEAR_MODE(context, _PARTIAL_WRITE)
-        context.use_certificate(certified.chain[0])
-        for each in certified.chain[1:]:
-            context.add_extra_chain_cert(each)
-        context.use_privatekey(certified.key)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        context = makeContext(SSL.TLS_SERVER_METHOD, certified)
+        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
         context.set_session_id(b"connectproxy")
         if options.protocols:
             context.set_alpn_select_callback(self._select)

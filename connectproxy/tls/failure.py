@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from connectproxy.tls.context import NoCommonProtocol
 
-__all__ = ["handshakeFailure"]
+__all__ = ["handshakeFailure", "reasons"]
 
 _WORDS = (
     ("alert unknown ca", "the client does not trust the proxy's certificate (alert unknown_ca)"),
@@ -93,13 +93,22 @@ def handshakeFailure(reason: Failure) -> str:
     return "the connection was lost in the middle of the handshake"
 
 
+def reasons(error: SSL.Error) -> list[str]:
+    """
+    What OpenSSL says.
+
+    @return: its own words, the cause before the functions that passed it on; there may be
+        none.
+    """
+    errors = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return [str(each[-1]) or "an unknown reason" for each in errors]
+
+
 def _translated(error: SSL.Error) -> str:
     """
     Put OpenSSL's words into ours.
     """
-    errors = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    own = [str(each[-1]) for each in errors]
-    # The first is the cause; what follows are the functions that passed it on.
+    own = reasons(error)
     for reason in own:
         words = reason.lower().replace("_", " ")
         for part, meaning in _WORDS:

@@ -90,7 +90,7 @@ def readCertified(certificate: str, key: str) -> Certified:
     if pair[0] != pair[1]:
         raise ValueError(
             f"{key}: the private key is not that of the first certificate in {certificate}; put the"
-            " server's own certificate first, or name the key that it was made for"
+            " certificate that is to be shown first, or name the key that it was made for"
         )
     names = dnsNames(own)
     return Certified(chain, private, names, own.not_valid_after_utc, _note(certificate, own, names))
@@ -156,7 +156,7 @@ def _privateKey(path: str, octets: bytes) -> Any:
     if b"PRIVATE KEY-----" not in octets:
         raise ValueError(
             f"{path}: there is no private key in PEM in it, which begins with -----BEGIN PRIVATE KEY-----;"
-            " name the file that has it as the key (tls_key, --tls-key)"
+            " name the file that has it as the key (tls_key, --tls-key; key of an upstream)"
         )
     try:
         return load_pem_private_key(octets[octets.index(b"-----BEGIN ", _before(octets)) :], None)

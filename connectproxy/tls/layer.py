@@ -1,5 +1,5 @@
 """
-What a layer on a transport passes on to it unchanged.
+What a layer on a transport passes on to it unchanged, and what it can't do without.
 
 Knows nothing of what the layer does.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.protocol import Protocol
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "complete"]
 
 
 class Layer(Protocol):
@@ -60,3 +60,42 @@ class Layer(Protocol):
     def setTcpKeepAlive(self, enabled: Any) -> None:
         """See L{twisted.internet.interfaces.ITCPTransport.setTcpKeepAlive}."""
         self.transport.setTcpKeepAlive(enabled)
+
+
+_ENDS = frozenset({"loseWriteConnection", "abortConnection"})
+_FLOW = frozenset({"registerProducer", "unregisterProducer", "pauseProducing", "resumeProducing"})
+
+
+def complete(transport: Any) -> Any:
+    """
+    A transport with all that a layer needs.
+
+    @return: the transport itself, if it has it; else what closes it whole where it can't be
+        closed otherwise, and does nothing where it can't be stopped.
+    """
+    if all(hasattr(transport, name) for name in _ENDS | _FLOW):
+        return transport
+    return _Completed(transport)
+
+
+class _Completed:
+    """
+    Supplies what a transport may be without, as that of a channel within SSH is.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        transport = self._transport
+        if name in _FLOW and not hasattr(transport, name):
+            return _ignore
+        if name in _ENDS and not hasattr(transport, name):
+            name = "loseConnection"
+        return getattr(transport, name)
+
+
+def _ignore(*arguments: Any) -> None:
+    """
+    Do nothing.
+    """

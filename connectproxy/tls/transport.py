@@ -1,11 +1,10 @@
 """
 TLS on a connected transport.
 
-L{TLSTransport} does what L{twisted.protocols.tls.TLSMemoryBIOProtocol} does, for a
-server's side and for bulk.  That one encrypts and writes record by record, 16 KiB at most,
-through a layer that waits for the next turn of the reactor, and delivers record by record;
-here all records of a read are delivered together, and all records of a write go to the
-kernel together, at once where it takes them.
+L{TLSTransport} does what L{twisted.protocols.tls.TLSMemoryBIOProtocol} does, for bulk.  That
+one encrypts and writes record by record, 16 KiB at most, through a layer that waits for the
+next turn of the reactor, and delivers record by record; here all records of a read are
+delivered together, and all of a write go to the kernel together, at once where it takes them.
 
 The end of a stream (RFC 8446 section 6.1): closing sends a close_notify and a FIN, then
 waits for the peer to close, so that no reset takes away what it has not read yet; whoever
@@ -13,7 +12,8 @@ closes keeps a deadline.  A peer's close_notify ends both directions, after what
 written to it is sent: there is no half-close.  A FIN without a close_notify is
 L{Truncated}.
 
-Left out: a client's side, renegotiation (OpenSSL is told to refuse it), early data.
+Left out: what only a client does, which is L{connectproxy.tls.client}'s; renegotiation
+(OpenSSL is told to refuse it), early data.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ ANSWERS = 1 << 16
 @implementer(INegotiated, IPushProducer, ISystemHandle)
 class TLSTransport(Layer):
     """
-    The server's side of a TLS connection: a protocol to the transport below, a transport to
-    the protocol within.
+    A side of a TLS connection, as it stands a server's: a protocol to the transport below, a
+    transport to the protocol within.
 
     @ivar wrappedProtocol: the protocol within.  If it provides L{IHandshakeListener} it is
         told when the handshake is complete; what it writes before that is kept until then.
@@ -84,12 +84,13 @@ class TLSTransport(Layer):
     _producer: tuple[Any, bool] | None = None
     _reason: Failure | None = None
 
-    def __init__(self, creator: IOpenSSLServerConnectionCreator, wrapped: IProtocol) -> None:
+    def __init__(self, creator: Any, wrapped: IProtocol) -> None:
         """
-        @param creator: makes the OpenSSL connection; see L{connectproxy.tls.ServerTLS}.
+        @param creator: makes the OpenSSL connection; see L{connectproxy.tls.ServerTLS}.  Not
+            declared, since Twisted's interface wants a transport of Twisted's own.
         @param wrapped: the protocol within.
         """
-        self._creator: Any = creator  # Twisted says that it wants a transport of its own
+        self._creator = creator
         self.wrappedProtocol: Any = wrapped
         self._pending: list[bytes] = []
 
@@ -127,6 +128,14 @@ class TLSTransport(Layer):
         except SSL.Error:
             self._fail(Failure())
             return False
+        return self._complete()
+
+    def _complete(self) -> bool:
+        """
+        The handshake is done: say so, and send what has waited for it.
+
+        @return: as L{_shake}.
+        """
         self._established = True
         self.negotiatedProtocol = self._connection.get_alpn_proto_negotiated() or None
         self._flush()
@@ -250,9 +259,7 @@ class TLSTransport(Layer):
                 self._producer[0].pauseProducing()
 
     def writeSequence(self, data: Any) -> None:
-        """
-        Encrypt and send several pieces as one.
-        """
+        """Encrypt and send several pieces as one."""
         self.write(b"".join(data))
 
     def _encrypt(self, octets: bytes) -> None:
@@ -318,9 +325,7 @@ class TLSTransport(Layer):
             self._finish()
 
     def loseWriteConnection(self) -> None:
-        """
-        The same as L{loseConnection}: there is no half-close.
-        """
+        """The same as L{loseConnection}: there is no half-close."""
         self.loseConnection()
 
     def abortConnection(self) -> None:
@@ -359,20 +364,16 @@ class TLSTransport(Layer):
                 self._finish()
 
     def stopProducing(self) -> None:
-        """
-        Deliver no more ever.
-        """
+        """Deliver no more ever."""
         self.loseConnection()
 
     def getHandle(self) -> Any:
-        """
-        The OpenSSL connection; L{None} once the transport is closed.
-        """
+        """The OpenSSL connection; L{None} once the transport is closed."""
         return self._connection
 
     def getPeerCertificate(self) -> Any:
         """
-        The client's certificate, as OpenSSL has it, or L{None}.
+        The peer's certificate, as OpenSSL has it, or L{None}.
         """
         return None if self._connection is None else self._connection.get_peer_certificate()
 
