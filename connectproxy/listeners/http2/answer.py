@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 from connectproxy.wire.http2 import ErrorCode
 
 if TYPE_CHECKING:
+    from connectproxy.http2.stream import Stream
     from connectproxy.listeners.http2.connection import HTTP2Connection
-    from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["Answer"]
 

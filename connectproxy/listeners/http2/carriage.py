@@ -17,11 +17,12 @@ from connectproxy.interfaces import STALE, ITunnel, Outcome, Phase, Terms, Tunne
 from connectproxy.origin import Deadline, OriginConnection
 from connectproxy.wire.framing import CHUNKED, NONE, Delimiter, Framing
 from connectproxy.wire.http2 import ErrorCode, RequestFields
+from connectproxy.wire.response import ResponseHead
 from connectproxy.wire.target import Target
 
 if TYPE_CHECKING:
+    from connectproxy.http2.stream import Stream
     from connectproxy.listeners.http2.connection import HTTP2Connection
-    from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["Carriage"]
 
@@ -69,10 +70,11 @@ class Carriage(Deadline):
         self._whenLost: Callable[[], None] | None = None
         self._key: Any = None
         self._terms: Terms | None = None
+        self._sent = b""
         self._status: int | None = None
         self._up = self._down = 0
         self._began = 0.0
-        self._complete = self._over = self.refused = False
+        self._repeats = self._complete = self._over = self.refused = False
         self._method = self._METHOD or asked.method
         self.request = TunnelRequest(
             target.destination,
@@ -95,6 +97,31 @@ class Carriage(Deadline):
         if self._stream.readEnded:
             return NONE if length is None else Framing(Delimiter.LENGTH, 0)
         return CHUNKED if length is None else Framing(Delimiter.LENGTH, length)
+
+    @property
+    def message(self) -> bool:
+        """See L{IInboundExchange<connectproxy.interfaces.IInboundExchange>}."""
+        return not self._UPGRADE
+
+    def _challenged(self, head: ResponseHead) -> None:
+        """
+        The response is a 407.  It never goes on: the client would take it for ours.  A next hop
+        is asked once more if that makes sense, and nothing of the body has gone there.
+        """
+        origin: Any = self._origin
+        stream = self._stream
+        form = origin.established.form
+        if form is None:
+            self._fail(Refusal("http_protocol_error", "the status is 407, which is for proxies"))
+            return
+        unsent = self._framing is NONE or not (self._up or stream.readEnded)
+        if form.challenged(head, self._sent) and unsent and not self._repeats:
+            self._repeats = True
+            stream.pauseProducing()
+            self._giveUp()
+            self._finish("origin", STALE)
+        else:
+            self._fail(form.refusal(head))
 
     def _malformed(self, detail: str) -> None:
         """

@@ -2,38 +2,32 @@
 A client's HTTP/2 connection (RFC 9113): its beginning and its end, its deadlines, and
 the streams that it has.
 
-What arrives is L{connectproxy.listeners.http2.incoming}'s, what is sent is
-L{connectproxy.listeners.http2.sending}'s.
-
-Of the h2 package only the HPACK is used.  Its connection takes and sends nothing more
-behind a GOAWAY in either direction, so that nothing could end in order; a malformed
-request is to it the end of every other stream; and it has more work with a frame of
-DATA than all the rest of the way of its octets.
+What arrives is L{connectproxy.listeners.http2.incoming}'s; what a connection has on either
+side, and what is sent, is L{connectproxy.http2}'s.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpack import Encoder
-from twisted.internet.interfaces import ISSLTransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from connectproxy.errors import Refusal
+from connectproxy.http2.connection import Connection
+from connectproxy.http2.sending import LARGEST, Sender
 from connectproxy.interfaces import Arrival
 from connectproxy.listeners.http2.answer import Answer
-from connectproxy.listeners.http2.credit import Credit
-from connectproxy.listeners.http2.incoming import PING, Incoming
-from connectproxy.listeners.http2.sending import LARGEST, Sender
+from connectproxy.listeners.http2.incoming import PING, FromClient
 from connectproxy.origin import OriginPool
 from connectproxy.sockets import readNow, setNoDelay
-from connectproxy.wire.http2 import ErrorCode, Fault, FrameType, formatFrame, formatGoAway, formatHeaders
+from connectproxy.wire.http2 import ErrorCode, Fault, FrameType, formatFrame, formatGoAway
 from connectproxy.wire.refusal import explain
 
 if TYPE_CHECKING:
+    from connectproxy.http2.stream import Stream
     from connectproxy.listeners.http2.port import HTTP2Port
-    from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["HTTP2Connection"]
 
@@ -41,36 +35,22 @@ IDLE = 16
 """How many idle connections to origins a client's connection may leave; it has many requests at once."""
 
 
-class HTTP2Connection(Protocol):
+class HTTP2Connection(Connection):
     """
     One client's connection.
 
     @ivar port: what it shares with the others of its port.
     @ivar arrival: the connection, as what stands before this found it; L{None} until
         it is connected where nothing does.
-    @ivar streams: those that are not over, by their numbers.
-    @ivar incoming: its receiving side.
-    @ivar sender: its sending side.
-    @ivar credit: what the client may send.
     @ivar pool: idle connections to origins.
-    @ivar encoder: writes the fields of answers.  It has no table: one that the answers of
-        several origins shared would let each find out what is in the others' (RFC 7541
-        section 7.1).
-    @ivar closing: nothing is read any more.
-    @ivar slot: the wheel's, for every deadline of the connection's own.
     """
 
-    transport: Any
-    incoming: Incoming
-    sender: Sender
-    slot = 0
-    closing = False
+    incoming: FromClient
     _requested = False
     _leaving = False
     _headSince: float | None = None
     _ackSince: float | None = None
     _idleSince: float | None = None
-    _deafSince: float | None = None
     _pingSince: float | None = None
 
     def __init__(self, port: HTTP2Port, client: Any, arrival: Arrival | None = None) -> None:
@@ -79,14 +59,23 @@ class HTTP2Connection(Protocol):
         """
         self.port = port
         self.switchboard: Any = port.switchboard
-        self.now = self.switchboard.clock.seconds
+        Connection.__init__(self, self.switchboard.clock, self.switchboard.wheel)
         self.arrival: Any = arrival
         self._client = client
-        self.streams: dict[int, Stream] = {}
-        self.credit = Credit()
         self.pool = OriginPool(IDLE)
-        self.encoder = Encoder()
-        self.encoder.header_table_size = 0
+
+    @property
+    def resetCode(self) -> ErrorCode:
+        """
+        The connection to the destination broke (RFC 9113 section 8.5), unless it is the
+        proxy that stops.
+        """
+        return ErrorCode.CANCEL if self.switchboard.draining else ErrorCode.CONNECT_ERROR
+
+    def getPeer(self) -> IAddress:
+        """See L{Connection.getPeer}: the client's address."""
+        peer: IAddress = self.arrival.client
+        return peer
 
     # The beginning.
 
@@ -97,7 +86,7 @@ class HTTP2Connection(Protocol):
         port, transport, switchboard = self.port, self.transport, self.switchboard
         port.connections.add(self)
         now = self._headSince = self._ackSince = self.now()
-        self.incoming = Incoming(self, now)
+        self.incoming = FromClient(self, now)
         self.sender = Sender(self, transport)
         data = b""
         if self.arrival is None:
@@ -107,7 +96,7 @@ class HTTP2Connection(Protocol):
             switchboard.connectionOpened(transport.fileno() if hasattr(transport, "fileno") else -1)
             data = readNow(transport)
         self.sender.control(port.greeting)
-        self._watch()
+        self.watch()
         if data:
             self.dataReceived(data)
 
@@ -124,7 +113,7 @@ class HTTP2Connection(Protocol):
             self._headSince = None
         elif self._headSince is None:
             self._headSince = self.now()
-            self._watch()
+            self.watch()
         elif progress:
             self._headSince = self.now()
 
@@ -138,32 +127,17 @@ class HTTP2Connection(Protocol):
         if not self._requested or self._idleSince is not None:
             self._requested = True
             self._headSince = self._idleSince = None
-            self._watch()
+            self.watch()
 
-    def streamOver(self, stream: Stream, size: int) -> None:
+    def emptied(self) -> None:
         """
-        A stream is over.
-
-        @param size: what its receiving window had become.
+        See L{Connection.emptied}.
         """
-        self.credit.closed(size)
-        self.streams.pop(stream.number, None)
-        self.incoming.remember(stream.number, reset=stream.resetHere)
-        if not self.streams and not self.closing:
-            if self._leaving:
-                self.leave()
-            else:
-                self._idleSince = self.now()
-                self._watch()
-
-    def sendHeaders(self, stream: Stream, fields: list[tuple[bytes, bytes]], *, end: bool = False) -> None:
-        """
-        Send a field section on a stream.
-
-        @param end: it is the last that is sent there; nothing must be queued.
-        """
-        block = self.encoder.encode(fields, huffman=False)
-        self.sender.control(formatHeaders(stream.number, block, self.sender.frameSize, end=end))
+        if self._leaving:
+            self.leave()
+        else:
+            self._idleSince = self.now()
+            self.watch()
 
     def refuse(
         self,
@@ -203,56 +177,28 @@ class HTTP2Connection(Protocol):
         """
         if self._ackSince is not None:
             self._ackSince = None
-            self._watch()
+            self.watch()
 
-    def deafen(self) -> None:
+    def times(self) -> list[float]:
         """
-        More waits for the client to read it than a client may cause: read nothing.
-        """
-        self._deafSince = self.now()
-        self.transport.pauseProducing()
-        self._watch()
-
-    def listen(self) -> None:
-        """
-        The client has read it.
-        """
-        self._deafSince = None
-        self.transport.resumeProducing()
-        self._watch()
-
-    def _times(self) -> list[float]:
-        """
-        The deadlines that there are, in seconds of the clock.
+        See L{Connection.times}.
         """
         port = self.port
         every = (
             (self._headSince, port.headTimeout),
             (self._ackSince, port.headTimeout),
             (self._idleSince, port.idleTimeout),
-            (self._deafSince, port.idleTimeout),
+            (self.deafSince, port.idleTimeout),
             (self._pingSince, port.lingerTimeout),
         )
         return [since + seconds for since, seconds in every if since is not None]
 
-    def _watch(self) -> None:
-        """
-        Set the deadline that comes first.
-        """
-        wheel = self.switchboard.wheel
-        wheel.remove(self)
-        times = self._times()
-        if times:
-            wheel.add(self, min(times) - self.now())
-
     def expired(self, now: float) -> float | None:
         """
-        A deadline has come, unless what it was for has happened meanwhile.
-
-        @see: L{connectproxy.wheel.Timed.expired}
+        See L{Connection.expired}.
         """
         port = self.port
-        if self.closing or (self._deafSince is not None and now >= self._deafSince + port.idleTimeout):
+        if self.closing or (self.deafSince is not None and now >= self.deafSince + port.idleTimeout):
             self.transport.abortConnection()
         elif self._headSince is not None and now >= self._headSince + port.headTimeout:
             if self.incoming.reader.unfinished and self.incoming.reader.started:
@@ -266,7 +212,7 @@ class HTTP2Connection(Protocol):
         elif self._pingSince is not None and now >= self._pingSince + port.lingerTimeout:
             self.ponged()
         else:
-            return min(self._times(), default=now) - now or None
+            return min(self.times(), default=now) - now or None
         return None
 
     # The end.
@@ -286,21 +232,21 @@ class HTTP2Connection(Protocol):
         self.sender.control(
             formatGoAway(LARGEST, ErrorCode.NO_ERROR) + formatFrame(FrameType.PING, 0, 0, PING)
         )
-        self._watch()
+        self.watch()
 
-    def ponged(self) -> None:
+    def ponged(self, payload: bytes = PING) -> None:
         """
         The client knows that it is to begin no more streams: name the last.
         """
-        if self._pingSince is not None:
+        if payload == PING and self._pingSince is not None:
             self._pingSince = None
             self.incoming.last = self.incoming.highest
             self.sender.control(formatGoAway(self.incoming.highest, ErrorCode.NO_ERROR))
-            self._watch()
+            self.watch()
 
-    def leaveWhenDone(self) -> None:
+    def dismissed(self, last: int, code: int) -> None:
         """
-        Close when the last stream is over.
+        The client will begin no more streams: close when the last one is over.
         """
         self._leaving = True
         if not self.streams:
@@ -310,7 +256,7 @@ class HTTP2Connection(Protocol):
         """
         Close in order: there is nothing more to serve.
         """
-        self._end(ErrorCode.NO_ERROR, "")
+        self.goodbye(ErrorCode.NO_ERROR, "", self.port.lingerTimeout)
 
     def fail(self, fault: Fault) -> None:
         """
@@ -318,33 +264,13 @@ class HTTP2Connection(Protocol):
         """
         if not self.closing:
             self.reject(Refusal("http_request_error", f"{fault.detail} ({fault.code.name})"))
-            self._end(fault.code, fault.detail)
+            self.goodbye(fault.code, fault.detail, self.port.lingerTimeout)
 
-    def _end(self, code: ErrorCode, words: str) -> None:
+    def lost(self) -> None:
         """
-        Say goodbye, and close when that has been written.
+        See L{Connection.lost}.
         """
-        self.closing = True
-        transport, wheel = self.transport, self.switchboard.wheel
-        transport.write(formatGoAway(self.incoming.highest, code, words))
-        transport.unregisterProducer()
-        transport.resumeProducing()
-        if ISSLTransport.providedBy(transport):
-            transport.loseConnection()
-        else:
-            transport.loseWriteConnection()  # a reset could overtake the goodbye
-        wheel.remove(self)
-        wheel.add(self, self.port.lingerTimeout)
-        self._loseStreams()
-
-    def _loseStreams(self) -> None:
-        """
-        Every stream is lost, and whoever has one resets what it leads to.
-        """
-        self.sender.blocked = True
         self.pool.close()
-        for stream in list(self.streams.values()):
-            stream.wasReset()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -354,7 +280,7 @@ class HTTP2Connection(Protocol):
         if not self.closing and not self._requested and reader.unfinished and reader.started:
             self.reject(None)
         self.closing = True
-        self.switchboard.wheel.remove(self)
+        self.wheel.remove(self)
         self.port.connections.discard(self)
-        self._loseStreams()
+        self.loseStreams()
         self.switchboard.connectionClosed()

@@ -33,7 +33,7 @@ from connectproxy.listeners.http2.carriage import Carriage
 from connectproxy.origin import OriginConnection
 from connectproxy.wire.date import date
 from connectproxy.wire.fields import endToEnd
-from connectproxy.wire.forwarding import SAFE, formatOriginHead
+from connectproxy.wire.forwarding import SAFE, HopForm, formatOriginHead
 from connectproxy.wire.framing import CHUNKED, NONE, Delimiter, Framing, formatChunk, formatTrailers
 from connectproxy.wire.http2 import ErrorCode, readTrailers
 from connectproxy.wire.response import ResponseHead
@@ -64,7 +64,7 @@ class Exchange(Carriage):
         """
         request = self.request
         self._key = (upstream, request.destination, request.user)
-        self._origin = origin = self._connection.pool.take(self._key)
+        self._origin = origin = self._connection.pool.take(self._key, self.message)
         return None if origin is None else origin.established
 
     def accept(self, established: Established, terms: Terms | None = None) -> Exchange:
@@ -81,10 +81,14 @@ class Exchange(Carriage):
         stream = self._stream
         more = self._framing is not NONE
         stream.registerProducer(origin, True)
+        form = established.form
+        head = self._formatHead(form)
+        if form is not None:
+            self._sent = head
         origin.begin(
             self,
             self._method.decode("ascii"),
-            self._formatHead(),
+            head,
             more=more,
             upgrade=self._UPGRADE,
             terms=terms,
@@ -93,9 +97,9 @@ class Exchange(Carriage):
             stream.resumeProducing()
         return self
 
-    def _formatHead(self) -> bytes:
+    def _formatHead(self, form: HopForm | None) -> bytes:
         """
-        The head of the request for the origin.
+        The head of the request for the origin, or for a next hop.
         """
         target = self._target
         return formatOriginHead(
@@ -107,6 +111,7 @@ class Exchange(Carriage):
             received=b"2.0",
             framing=self._framing,
             maxForwards=self._forwards,
+            form=form,
         )
 
     def refuse(self, refusal: Refusal) -> None:
@@ -206,8 +211,7 @@ class Exchange(Carriage):
         The final response.
         """
         if head.status == 407:
-            # Its challenge would not go on, and the client would take it for ours.
-            self._fail(Refusal("http_protocol_error", "the status is 407, which is for proxies"))
+            self._challenged(head)
             return
         stream = self._stream
         origin: Any = self._origin

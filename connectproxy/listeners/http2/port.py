@@ -17,10 +17,10 @@ from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory
 from zope.interface import classImplements, implementer
 
+from connectproxy.http2.credit import CONNECTION, FIRST
+from connectproxy.http2.incoming import LIST
 from connectproxy.interfaces import Arrival, IDialect, IReceiver, ISwitchboard
 from connectproxy.listeners.http2.connection import HTTP2Connection
-from connectproxy.listeners.http2.credit import CONNECTION, FIRST
-from connectproxy.listeners.http2.incoming import LIST
 from connectproxy.origin import Patience
 from connectproxy.port import listenAt, noOptions
 from connectproxy.sockets import answersALPN

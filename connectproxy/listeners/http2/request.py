@@ -25,12 +25,13 @@ from connectproxy.wire.http2 import ErrorCode, RequestFields, readRequest
 from connectproxy.wire.target import Target, readAuthority
 
 if TYPE_CHECKING:
+    from connectproxy.http2.stream import Stream
     from connectproxy.listeners.http2.connection import HTTP2Connection
-    from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["Requests"]
 
 _LIMITS = Limits()
+_LOOP = Refusal("proxy_loop_detected", "the request has been here before, as its Via or CDN-Loop says")
 
 
 class Requests:
@@ -138,8 +139,7 @@ class Requests:
             self._answer(stream, request, 405)
             return
         if loops(head, connection.switchboard.via):
-            words = "the request has been here before, as its Via or CDN-Loop says"
-            self._reject(stream, request, Refusal("proxy_loop_detected", words))
+            self._reject(stream, request, _LOOP)
             return
         forwards = maxForwards(head)
         if isinstance(forwards, Refusal):
@@ -193,6 +193,10 @@ class Requests:
             return
         if request.length:
             self._reject(stream, request, Refusal("http_request_error", "a CONNECT has no content"))
+            return
+        fields = request.fields
+        if fields and loops(RequestHead("CONNECT", request.authority, 1, fields), connection.switchboard.via):
+            self._reject(stream, request, _LOOP)
             return
         arrival = connection.arrival
         wanted = TunnelRequest(

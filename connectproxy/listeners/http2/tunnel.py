@@ -15,10 +15,11 @@ from connectproxy.errors import Refusal
 from connectproxy.interfaces import Established, IInboundTunnel, TunnelRequest
 from connectproxy.leg import Leg
 from connectproxy.wire.http2 import Flag, FrameType, formatFrame
+from connectproxy.wire.proxystatus import withOurs
 
 if TYPE_CHECKING:
+    from connectproxy.http2.stream import Stream
     from connectproxy.listeners.http2.connection import HTTP2Connection
-    from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["ACCEPTED", "InboundStream"]
 
@@ -54,7 +55,13 @@ class InboundStream:
         connection, stream = self._connection, self._stream
         self._whenLost = None
         connection.switchboard.connectionOpened(-1)  # who ends a tunnel tells of its end
-        connection.sender.control(formatFrame(FrameType.HEADERS, Flag.END_HEADERS, stream.number, ACCEPTED))
+        if established.members:
+            said = withOurs(established.members, connection.port.identifier).encode("ascii")
+            connection.sendHeaders(stream, [(b":status", b"200"), (b"proxy-status", said)])
+        else:
+            connection.sender.control(
+                formatFrame(FrameType.HEADERS, Flag.END_HEADERS, stream.number, ACCEPTED)
+            )
         connection.incoming.served()
         return stream.handOver()
 

@@ -21,15 +21,15 @@ from connectproxy.errors import Refusal
 from connectproxy.interfaces import Outcome
 from connectproxy.leg import Leg, adopt
 from connectproxy.listeners.http2.exchange import Exchange
-from connectproxy.wire.forwarding import formatOriginHead, switching
+from connectproxy.wire.forwarding import HopForm, formatOriginHead, switching
 from connectproxy.wire.framing import NONE, Framing
 from connectproxy.wire.http2 import ErrorCode, RequestFields
 from connectproxy.wire.response import ResponseHead
 from connectproxy.wire.target import Target
 
 if TYPE_CHECKING:
+    from connectproxy.http2.stream import Stream
     from connectproxy.listeners.http2.connection import HTTP2Connection
-    from connectproxy.listeners.http2.stream import Stream
 
 __all__ = ["WebSocket", "acceptance"]
 
@@ -81,9 +81,10 @@ class WebSocket(Exchange):
         self._stream.protocol = self
         self._connection.switchboard.forward(self)
 
-    def _formatHead(self) -> bytes:
+    def _formatHead(self, form: HopForm | None) -> bytes:
         """
-        The handshake of HTTP/1.1 (RFC 6455 section 4.1).
+        The handshake of HTTP/1.1 (RFC 6455 section 4.1).  Next hops are asked for tunnels
+        for it: nobody else is spoken to than the origin.
         """
         key = b64encode(token_bytes(16))
         self._accept = acceptance(key)

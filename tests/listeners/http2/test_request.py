@@ -154,6 +154,24 @@ class RequestTests(HTTP2Case):
         self.assertEqual(self.status([*http(), via]), 502)
         self.assertEqual(self.events[-1]["error"], "proxy_loop_detected")
 
+    def test_tunnelLoops(self) -> None:
+        """
+        So is a CONNECT, which another proxy has led back here; what came by others goes on
+        (conformance 29).
+        """
+        for name in ("via", "cdn-loop"):
+            value = (
+                self.board.via.decode("ascii")
+                if name == "cdn-loop"
+                else f"1.1 a, 2.0 {self.board.via.decode()}"
+            )
+            self.assertEqual(self.status([*connectFields("example.com:443"), (name, value)]), 502)
+            self.assertEqual(self.events[-1]["error"], "proxy_loop_detected")
+        client = self.client()
+        client.ask([*connectFields("example.com:443"), ("via", "1.1 a")])
+        self.flush()
+        self.assertEqual(len(self.dials), 1)
+
     def test_maxForwards(self) -> None:
         """
         OPTIONS that may go no further are answered here; what is no number is refused;

@@ -4,6 +4,7 @@ A CONNECT on a stream, from its answer to its end; conformance 38 to 40.
 
 from __future__ import annotations
 
+from connectproxy.errors import Refusal, Refused
 from connectproxy.wire.http2 import ErrorCode
 from tests.fakes import FakeAuthenticator
 from tests.listeners.http2.case import HTTP2Case
@@ -68,6 +69,39 @@ class AnswerTests(HTTP2Case):
         self.assertIn(b"What to do: ", heard.octets)
         self.assertNotIn("connection", heard.fields)
         self.tunnel(client)
+
+    def test_behindOthers(self) -> None:
+        """
+        What proxies on the way have said is told with the 200, and we stand behind them (conformance
+        62); the stream is as good as any.
+        """
+        client = self.client()
+        number = client.connect("example.com:443")
+        self.flush()
+        origin = self.dials[0].succeed(members='a; next-hop="b, c", d')
+        self.flush()
+        heard = client.heard(number)
+        said = 'a; next-hop="b, c", d, connectproxy'
+        self.assertEqual((heard.fields, heard.ended), ({":status": "200", "proxy-status": said}, False))
+        client.put(number, b"up")
+        origin.transport.write(b"down")
+        self.flush()
+        self.assertEqual((bytes(origin.received), bytes(client.heard(number).octets)), (b"up", b"down"))
+
+    def test_refusedByOthers(self) -> None:
+        """
+        So it is with a refusal, which has the status that the next hop has answered (conformance 62
+        and 63).
+        """
+        client = self.client()
+        number = client.connect("example.com:443")
+        self.flush()
+        refusal = Refusal("next_hop_denied", received=451, members="a; error=x")
+        self.dials[0].result.errback(Refused(refusal))
+        self.flush()
+        heard = client.heard(number)
+        said = "a; error=x, connectproxy; error=http_request_denied; received-status=451"
+        self.assertEqual((heard.status, heard.fields["proxy-status"]), (403, said))
 
     def test_authentication(self) -> None:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.listeners.http2.credit import ALLOWANCE, CONNECTION, FIRST, Credit
+from connectproxy.http2.credit import ALLOWANCE, CONNECTION, FIRST, Credit
 
 
 class CreditTests(SynchronousTestCase):

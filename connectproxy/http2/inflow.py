@@ -5,19 +5,19 @@ credited (RFC 9113 section 5.2).
 Credit is given back for what the protocol has taken while it was not paused; what
 comes while it is paused is held, and the window bounds that.  The window begins small
 and grows as long as the protocol keeps up, so that a stream that never moves holds
-little: see L{connectproxy.listeners.http2.credit}.
+little: see L{connectproxy.http2.credit}.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from connectproxy.http2.credit import FIRST, LARGEST_STREAM
 from connectproxy.leg import Leg
-from connectproxy.listeners.http2.credit import FIRST, LARGEST_STREAM
 from connectproxy.wire.http2 import formatWindowUpdate
 
 if TYPE_CHECKING:
-    from connectproxy.listeners.http2.connection import HTTP2Connection
+    from connectproxy.http2.connection import Connection
 
 __all__ = ["Inflow"]
 
@@ -27,15 +27,15 @@ PIECE = 65536
 
 class Inflow:
     """
-    What a client sends on one stream.
+    What the peer sends on one stream.
 
     @ivar number: the stream's identifier.
     @ivar protocol: what it delivers to.
-    @ivar takesTrailers: there may be fields behind the client's octets;
+    @ivar takesTrailers: there may be fields behind the peer's octets;
         C{trailers} are those.
     @ivar over: it is closed, or everything about it has been given up.
     @ivar answered: the request has got its answer.
-    @ivar readEnded: the client has ended its direction.
+    @ivar readEnded: the peer has ended its direction.
     """
 
     __slots__ = (
@@ -43,7 +43,7 @@ class Inflow:
         "number", "over", "protocol", "readEnded", "takesTrailers", "trailers",
     )  # fmt: skip
 
-    def __init__(self, connection: HTTP2Connection, number: int) -> None:
+    def __init__(self, connection: Connection, number: int) -> None:
         self._connection = connection
         self.number = number
         self.protocol: Any = None
@@ -58,7 +58,7 @@ class Inflow:
 
     def received(self, octets: bytes, weight: int) -> bool:
         """
-        The client has sent octets.
+        The peer has sent octets.
 
         @param weight: how many of the window they take, padding included.
         @return: C{False} if that is more than the window had.
@@ -67,6 +67,7 @@ class Inflow:
         if self._room < 0:
             return False
         if self._closing:
+            self._unwanted()
             return True
         if self._paused:
             self._held += octets
@@ -79,9 +80,14 @@ class Inflow:
                 self._giveCredit()
         return True
 
+    def _unwanted(self) -> None:
+        """
+        Octets have come that nobody wants any more: they are thrown away, without credit.
+        """
+
     def ended(self, trailers: list[tuple[bytes, bytes]] | None = None) -> None:
         """
-        The client has ended its direction.
+        The peer has ended its direction.
 
         @param trailers: the fields behind its octets.
         """
@@ -106,7 +112,7 @@ class Inflow:
 
     def _giveCredit(self) -> None:
         """
-        Let the client send as much again, or more.
+        Let the peer send as much again, or more.
         """
         if self.readEnded or self.over:
             return

@@ -1,12 +1,12 @@
 """
-How much clients may send before it has been taken (RFC 9113 section 5.2).
+How much peers may send before it has been taken (RFC 9113 section 5.2).
 
 A stream's window is what a stalled stream can make the proxy hold.  So it begins at
 the least that HTTP/2 has and doubles whenever what came has been taken, up to a
 mebioctet, which is enough for 80 Mbit/s at a round trip of 100 ms.  All that the
 streams of a connection have above their first windows comes out of one allowance.
 A connection can hold the first windows of as many streams as it may have, and that
-allowance, and no more: 16 MiB and 16 MiB with the default of 256 streams.
+allowance, and no more: 16 MiB and 16 MiB with a client's default of 256 streams.
 
 The connection's window is no bound on memory then, and would be a way for a stalled
 stream to stall the others; it is as good as open, and filled again as soon as octets
@@ -45,7 +45,7 @@ class Credit:
         """
         Octets have arrived.
 
-        @return: by how much the client is to be told that the connection's window
+        @return: by how much the peer is to be told that the connection's window
             is larger again; mostly 0.
         """
         self._room -= weight

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.interfaces import IPushProducer
 from zope.interface.verify import verifyObject
 
-from connectproxy.listeners.http2 import sending
-from connectproxy.listeners.http2.sending import CONTROL, ENOUGH
+from connectproxy.http2 import sending
+from connectproxy.http2.sending import CONTROL, ENOUGH
 from connectproxy.wire.http2 import FrameType, formatFrame, formatSettings, formatWindowUpdate
 from tests.listeners.http2.case import HTTP2Case
 

@@ -9,8 +9,8 @@ enough; and when there is room again, the streams that wait take turns, so that 
 is delayed by more than one turn of each other.
 
 Control frames overtake all that.  How many of them the transport holds depends on
-what the client sends; so while more than L{CONTROL} octets of them wait, nothing is
-read from the client.
+what the peer sends; so while more than L{CONTROL} octets of them wait, nothing is
+read from the peer.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from zope.interface import implementer
 from connectproxy.wire.http2 import PeerSettings, formatData
 
 if TYPE_CHECKING:
-    from connectproxy.listeners.http2.connection import HTTP2Connection
-    from connectproxy.listeners.http2.stream import Stream
+    from connectproxy.http2.connection import Connection
+    from connectproxy.http2.stream import Stream
 
 __all__ = ["CONTROL", "ENOUGH", "FRAME", "LARGEST", "TURN", "Sender"]
 
@@ -33,7 +33,7 @@ LARGEST = 2**31 - 1
 """The largest window that there can be (RFC 9113 section 6.9.1)."""
 
 FRAME = 65536
-"""Octets of a frame's payload at most, whatever the client would take: as much as is read at once."""
+"""Octets of a frame's payload at most, whatever the peer would take: as much as is read at once."""
 
 TURN = 65536
 """
@@ -45,7 +45,7 @@ ENOUGH = 65536
 """Octets waiting in a stream's queue from which on its producer is paused; as in Twisted's transports."""
 
 CONTROL = 65536
-"""Octets of control frames that may wait for the client to read them."""
+"""Octets of control frames that may wait for the peer to read them."""
 
 
 @implementer(IPushProducer)
@@ -53,7 +53,7 @@ class Sender:
     """
     The sending side of a connection.
 
-    @ivar window: octets that the client takes on the connection.
+    @ivar window: octets that the peer takes on the connection.
     @ivar frameSize: octets of a frame's payload at most.
     @ivar blocked: the transport has had enough for now.
     @ivar frames: how often octets of a stream have been sent.
@@ -62,7 +62,7 @@ class Sender:
     __slots__ = ("_connection", "_control", "_pumping", "_ready", "_transport", "blocked", "frameSize", "frames",
                  "window")  # fmt: skip
 
-    def __init__(self, connection: HTTP2Connection, transport: Any) -> None:
+    def __init__(self, connection: Connection, transport: Any) -> None:
         self._connection = connection
         self._transport = transport
         self._ready: deque[Stream] = deque()
@@ -111,7 +111,7 @@ class Sender:
 
     def pump(self) -> None:
         """
-        Let the streams that wait take turns, for as long as the client takes it.
+        Let the streams that wait take turns, for as long as the peer takes it.
         """
         if self._pumping:
             return
@@ -147,7 +147,7 @@ class Sender:
 
     def opened(self, increment: int) -> bool:
         """
-        The client takes more on the connection.
+        The peer takes more on the connection.
 
         @return: C{False} if it is more than there can be.
         """

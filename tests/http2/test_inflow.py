@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectproxy.listeners.http2.credit import FIRST, LARGEST_STREAM
+from connectproxy.http2.credit import FIRST, LARGEST_STREAM
 from connectproxy.wire.http2 import ErrorCode, FrameType, formatData, formatFrame
 from tests.listeners.http2.case import HTTP2Case
 

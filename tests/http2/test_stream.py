@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IConsumer, IPushProducer, ISSLTransport, ITransport
 from zope.interface.verify import verifyObject
 
-from connectproxy.listeners.http2.stream import CHUNKS
+from connectproxy.http2.stream import CHUNKS
 from connectproxy.wire.http2 import ErrorCode
 from tests.fakes import Peer, addressOf
 from tests.listenercontract import ESTABLISHED

@@ -1,5 +1,5 @@
 """
-How much of what costs a client nothing it may send (RFC 9113 section 10.5).
+How much of what costs a peer nothing it may send (RFC 9113 section 10.5).
 
 A frame that is cheap to send and takes work to serve is charged to a budget.  The
 budget fills again with time, and with octets that are carried: who moves many

@@ -2,8 +2,8 @@
 One stream as a transport: what a relay, or whatever else has it, reads and writes.
 
 Its two directions end one by one, as those of TCP do (RFC 9113 section 8.5), so it
-does half-close.  What it receives is L{connectproxy.listeners.http2.inflow}'s; what it
-is given to send stands here, until L{connectproxy.listeners.http2.sending} takes it.
+does half-close.  What it receives is L{connectproxy.http2.inflow}'s; what it
+is given to send stands here, until L{connectproxy.http2.sending} takes it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from twisted.internet.interfaces import IAddress, IConsumer, IPushProducer, ITra
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from connectproxy.listeners.http2.inflow import Inflow
-from connectproxy.listeners.http2.sending import ENOUGH, LARGEST
+from connectproxy.http2.inflow import Inflow
+from connectproxy.http2.sending import ENOUGH, LARGEST
 from connectproxy.wire.http2 import ErrorCode, formatReset
 
 if TYPE_CHECKING:
-    from connectproxy.listeners.http2.connection import HTTP2Connection
+    from connectproxy.http2.connection import Connection
 
 __all__ = ["Stream"]
 
@@ -37,8 +37,8 @@ class Stream(Inflow):
     @ivar protocol: what it delivers to.  Before there is a tunnel that is whoever
         answers the request, and nothing is delivered but the loss.
     @ivar resetHere: it was reset from here.
-    @ivar writeEnded: our direction has been ended, and the client told.
-    @ivar window: octets that the client takes on this stream.
+    @ivar writeEnded: our direction has been ended, and the peer told.
+    @ivar window: octets that the peer takes on this stream.
     @ivar queue: what waits to be sent; C{queued} says how many octets, and
         at the end, how many were not.
     @ivar waiting: it is among those that take turns.
@@ -51,9 +51,9 @@ class Stream(Inflow):
         "resetHere", "waiting", "window", "writeEnded",
     )  # fmt: skip
 
-    def __init__(self, connection: HTTP2Connection, number: int, window: int) -> None:
+    def __init__(self, connection: Connection, number: int, window: int) -> None:
         """
-        @param window: octets that the client takes at first.
+        @param window: octets that the peer takes at first.
         """
         Inflow.__init__(self, connection, number)
         self.window = window
@@ -65,7 +65,7 @@ class Stream(Inflow):
         self.producerPaused = False
         self.waiting = self.finishing = self.writeEnded = self.resetHere = False
 
-    # What goes to the client.
+    # What goes to the peer.
 
     def write(self, octets: bytes) -> None:
         """
@@ -172,7 +172,7 @@ class Stream(Inflow):
 
     def opened(self, increment: int) -> bool:
         """
-        The client takes more, or, after a change of its settings, less.
+        The peer takes more, or, after a change of its settings, less.
 
         @return: C{False} if it is more than there can be.
         """
@@ -206,9 +206,11 @@ class Stream(Inflow):
 
     # Ends.
 
-    def wasReset(self) -> None:
+    def wasReset(self, code: int | None = None) -> None:
         """
-        The client has reset the stream, or the connection is lost.
+        The peer has reset the stream, or the connection is lost.
+
+        @param code: the peer's reason; L{None} where it is the connection that is lost.
         """
         self._conclude(Failure(ConnectionLost()))
 
@@ -241,8 +243,8 @@ class Stream(Inflow):
 
     def _close(self) -> None:
         """
-        Our direction has ended, and nobody wants to know of the client's.  If that is
-        still open, the client is told that it need send no more (RFC 9113 section 8.1).
+        Our direction has ended, and nobody wants to know of the peer's.  If that is
+        still open, the peer is told that it need send no more (RFC 9113 section 8.1).
         """
         if not self.readEnded:
             self._tellReset(ErrorCode.NO_ERROR)
@@ -252,20 +254,18 @@ class Stream(Inflow):
         """
         Reset the stream, whatever is queued.
 
-        @param code: why; by default that the connection to the destination broke
-            (RFC 9113 section 8.5), unless it is the proxy that stops.
+        @param code: why; by default what the connection has for it.
         """
         if self.over:
             return
         if code is None:
-            draining = self._connection.switchboard.draining
-            code = ErrorCode.CANCEL if draining else ErrorCode.CONNECT_ERROR
+            code = self._connection.resetCode
         if not (self.readEnded and self.writeEnded):
             self._tellReset(code)
         self._conclude(Failure(ConnectionAborted()))
 
     def _tellReset(self, code: ErrorCode) -> None:
-        """Reset the stream towards the client."""
+        """Reset the stream towards the peer."""
         self.resetHere = True
         self._connection.sender.control(formatReset(self.number, code))
 
@@ -285,9 +285,8 @@ class Stream(Inflow):
             protocol.connectionLost(reason)
 
     def getPeer(self) -> IAddress:
-        """See L{ITransport}: the client's address."""
-        peer: IAddress = self._connection.arrival.client
-        return peer
+        """See L{ITransport}: where the peer is."""
+        return self._connection.getPeer()
 
     def getHost(self) -> IAddress:
         """See L{ITransport}."""
