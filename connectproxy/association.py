@@ -216,7 +216,7 @@ class Association(Entry):
                 verdict = denial or policy.judge(request, ip)
         if verdict.action is Action.DENY:
             return verdict.refusal()
-        way = verdict.upstream or board.defaultUpstream
+        way = verdict.upstream or board.routes.wayOf(request)
         if way != board.datagrams.upstreamName:
             detail = f"{request.destination} is reached by way of {way}, which carries no datagrams"
             return Refusal("http_request_denied", detail, verdict.rule)

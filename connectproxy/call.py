@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from connectproxy.decision import UNDECIDED, addressOf, settle, terms
 from connectproxy.entry import Entry
 from connectproxy.errors import Refusal, Refused
-from connectproxy.events import describeClient, describeRequest, milliseconds
+from connectproxy.events import describeClient, describeOutcome, describeRequest, milliseconds, showAttempts
 from connectproxy.inspection import Inspection, discard
 from connectproxy.interfaces import (
     Action,
@@ -31,6 +32,7 @@ from connectproxy.interfaces import (
     Verdict,
 )
 from connectproxy.leg import Leg
+from connectproxy.routes import DIRECT
 
 if TYPE_CHECKING:
     from connectproxy.regime import Regime
@@ -48,8 +50,8 @@ class Call(Entry):
     """
 
     __slots__ = (
-        "_address", "_decision", "_dialled", "_relay", "_resolved", "_serverName", "_settled", "_tried",
-        "_tunnel", "_upstream", "_verdict",
+        "_address", "_decision", "_dialled", "_member", "_relay", "_resolved", "_seen", "_serverName", "_settled",
+        "_tried", "_tunnel", "_upstream", "_verdict", "_way",
     )  # fmt: skip
 
     _log = Logger()
@@ -64,6 +66,8 @@ class Call(Entry):
         self._decision = UNDECIDED
         self._serverName: str | None = None
         self._address: str | None = None
+        self._seen = self._member = ""
+        self._way: Any = None
         self._tried: tuple[Attempt, ...] = ()
         self._tunnel: ITunnel | Inspection | None = None
 
@@ -94,8 +98,10 @@ class Call(Entry):
         if verdict.action is Action.DENY:
             self.refuse(verdict.refusal())
             return
-        self._upstream = verdict.upstream or self._board.defaultUpstream
+        routes = self._board.routes
+        self._upstream = verdict.upstream or routes.wayOf(self.request)
         self.phase = Phase.DIALLING
+        self._way = routes.upstreams[self._upstream]
         self._dial()
 
     def _dial(self) -> None:
@@ -103,8 +109,7 @@ class Call(Entry):
         Have a connection made.
         """
         board, verdict = self._board, self._verdict
-        upstream: Any = self._upstream  # which has been settled by now
-        connecting = board.upstreams[upstream].connect(self.request, board.legs)
+        connecting = self._connect()
         seconds = self._regime.config["timeouts.connect"]
         if verdict is not None and verdict.bounds is not None and verdict.bounds.connect is not None:
             seconds = verdict.bounds.connect
@@ -114,6 +119,13 @@ class Call(Entry):
         board.wheel.add(self, max(0.0, seconds))
         self._waiting = connecting
         connecting.addCallbacks(self._connected, self._failed)
+
+    def _connect(self) -> Deferred[Established]:
+        """
+        Ask the way for a connection.
+        """
+        connecting: Deferred[Established] = self._way.connect(self.request, self._board.legs)
+        return connecting
 
     def abort(self, kind: str) -> None:
         """
@@ -134,7 +146,7 @@ class Call(Entry):
         if self.phase is not Phase.RELAYING:
             self._regime = regime
         if self._tunnel is not None:
-            address = addressOf(self._address or "")
+            address = addressOf(self._seen)
             if address is None:
                 verdict = policy.decideRequest(self.request)
             else:
@@ -164,7 +176,7 @@ class Call(Entry):
         board = self._board
         board.wheel.remove(self)
         self._waiting = None
-        origin, self._address, self._tried, self._resolved = established
+        origin, self._address, self._tried, self._resolved, self._seen, self._member, _, _ = established
         self._dialled = board.clock.seconds()
         leg: Leg | None = None
         try:
@@ -192,8 +204,9 @@ class Call(Entry):
         verdict = self._verdict
         if verdict is not None and verdict.provisional:
             # An address that is not ours to see is None: what depends on it is not allowed then.
-            self._verdict = verdict = self._regime.policy.judge(self.request, addressOf(self._address or ""))
-            if verdict.action is Action.ALLOW and not self._isWay(verdict):
+            self._verdict = verdict = self._regime.policy.judge(self.request, addressOf(self._seen))
+            way = verdict.upstream or self._board.routes.wayOf(self.request)
+            if verdict.action is Action.ALLOW and way != self._upstream:
                 detail = f"{self.request.destination} is reached by another way than its name had let expect"
                 verdict = Verdict(Action.DENY, detail, verdict.rule)
                 self._verdict = verdict
@@ -202,12 +215,6 @@ class Call(Entry):
                 self.refuse(verdict.refusal())
                 return True
         return False
-
-    def _isWay(self, verdict: Verdict) -> bool:
-        """
-        Whether the way that has been taken is the one that a verdict wants.
-        """
-        return (verdict.upstream or self._board.defaultUpstream) == self._upstream
 
     def named(self, inspection: Inspection, name: str) -> None:
         """
@@ -218,7 +225,7 @@ class Call(Entry):
         self._serverName = name
         leg, origin = inspection.leg, inspection.origin
         try:
-            address = addressOf(self._address or "")
+            address = addressOf(self._seen)
             self._verdict = verdict = self._regime.policy.decideServerName(self.request, address, name)
             if verdict.action is Action.DENY:
                 inspection.drop(alert=True)
@@ -282,7 +289,7 @@ class Call(Entry):
             self._broken(failure)
             return
         refused: Any = failure.value
-        self._tried, self._resolved = refused.tried, refused.resolved
+        self._tried, self._resolved, self._member = refused.tried, refused.resolved, refused.member
         if any(each.seconds for each in self._tried):
             self._dialled = self._board.clock.seconds()
         if refused.refusal.kind == "proxy_exhausted":
@@ -342,7 +349,9 @@ class Call(Entry):
         if self._settled:
             return
         self._settled = True
-        shown = self._address or (f"{self._tried[0].address}:" if self._tried else "")
+        shown = self._seen
+        if not shown and self._address is None and self._upstream in (None, DIRECT) and self._tried:
+            shown = f"{self._tried[0].address}:"
         known = addressOf(shown), self._serverName
         self._decision = settle(board, self._regime, self.request, verdict, refusal, known)
 
@@ -361,7 +370,7 @@ class Call(Entry):
         self.leave(outcome.bytesUp, outcome.bytesDown)
         arrived = request.arrived
         decision = self._decision
-        known = describeClient(request) | describeRequest(request)
+        known = describeClient(request) | describeRequest(request) | describeOutcome(outcome, refusal)
         known |= {
             "timestamp": board.ledger.stamp(now - arrived),
             "event": event,
@@ -372,20 +381,11 @@ class Call(Entry):
             "reason": refusal.detail if refusal is not None else decision.reason,
             "report": decision.report,
             "shadow": decision.shadow,
-            "status": outcome.status,
-            "error": refusal.kind if refusal is not None else None,
             "upstream": self._upstream,
+            "member": self._member or None,
             "address": self._address,
-            "tried": [
-                {"address": each.address, "result": each.result, "ms": milliseconds(each.seconds)}
-                for each in self._tried
-            ],
+            "tried": showAttempts(self._tried),
             "relay": self._relay,
-            "bytes_up": outcome.bytesUp,
-            "bytes_down": outcome.bytesDown,
-            "ended_by": outcome.endedBy,
-            "phase": outcome.phase.value,
-            "end": outcome.kind,
             "head_ms": milliseconds(began - arrived),
             "resolve_ms": milliseconds(resolved - began) if resolved else None,
             "connect_ms": milliseconds(dialled - (resolved or began)) if dialled else None,

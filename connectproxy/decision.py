@@ -109,7 +109,7 @@ def settle(
                 "report": decision.report,
                 "shadow": decision.shadow,
                 "address": str(known[0]) if known[0] is not None else None,
-                "upstream": (verdict.upstream or board.defaultUpstream)
+                "upstream": (verdict.upstream or board.routes.wayOf(request))
                 if allowed and verdict is not None
                 else None,
                 "config": regime.id,

@@ -6,19 +6,23 @@ L{connectproxy.ledger} declares the fields and writes them; here they are filled
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from connectproxy.interfaces import Arrival, ProxyUser, TunnelRequest
+from connectproxy.errors import Refusal
+from connectproxy.interfaces import Arrival, Attempt, Outcome, ProxyUser, TunnelRequest
 
 __all__ = [
     "describeClient",
+    "describeOutcome",
     "describeRequest",
     "headerField",
     "milliseconds",
     "showAddress",
+    "showAttempts",
     "showCertificate",
 ]
 
@@ -86,6 +90,31 @@ def describeClient(request: TunnelRequest) -> dict[str, Any]:
         "certificate": showCertificate(arrival),
         "protocol": request.protocol,
         "method": request.method,
+    }
+
+
+def showAttempts(tried: Iterable[Attempt]) -> list[dict[str, Any]]:
+    """
+    What became of each address, as events have it.
+    """
+    return [
+        {"address": each.address, "result": each.result, "ms": milliseconds(each.seconds)} for each in tried
+    ]
+
+
+def describeOutcome(outcome: Outcome, refusal: Refusal | None) -> dict[str, Any]:
+    """
+    The fields of an event that say how it ended.
+    """
+    return {
+        "status": outcome.status,
+        "error": refusal.kind if refusal is not None else None,
+        "received_status": (refusal.received or None) if refusal is not None else None,
+        "bytes_up": outcome.bytesUp,
+        "bytes_down": outcome.bytesDown,
+        "ended_by": outcome.endedBy,
+        "phase": outcome.phase.value,
+        "end": outcome.kind,
     }
 
 

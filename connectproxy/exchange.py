@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from connectproxy.call import Call
@@ -36,7 +37,7 @@ class ExchangeCall(Call):
         Take a connection that is open, if that is allowed; otherwise have one made.
         """
         while established := self._inbound.idle(self._upstream):
-            address = addressOf(established.address)
+            address = addressOf(established.seen)
             if address is None or self._regime.policy.decideAddress(self.request, address) is None:
                 self._connected(established)
                 return
@@ -44,13 +45,23 @@ class ExchangeCall(Call):
             established.protocol.transport.loseConnection()
         Call._dial(self)
 
+    def _connect(self) -> Deferred[Established]:
+        """
+        See L{Call._connect}: a next hop that takes whole messages gets this one, unless it is
+        going to change to another protocol.
+        """
+        way = self._way
+        forward = getattr(way, "forward", None) if self._inbound.message else None
+        connecting: Deferred[Established] = (forward or way.connect)(self.request, self._board.legs)
+        return connecting
+
     def _connected(self, established: Established) -> None:
         """
         Let the listener carry the messages.
         """
         board = self._board
         board.wheel.remove(self)
-        origin, self._address, tried, resolved = established
+        origin, self._address, tried, resolved, self._seen, self._member, _, _ = established
         if self._waiting is not None:  # what an idle one has cost was another request's
             self._waiting = None
             self._tried, self._resolved, self._dialled = tried, resolved, board.clock.seconds()
@@ -80,6 +91,7 @@ class ExchangeCall(Call):
         board = self._board
         if outcome.kind == STALE:
             self._tunnel = self._address = self._relay = None
+            self._seen = ""
             if board.draining:
                 self.refuse(Refusal("proxy_draining", "the proxy is being stopped"))
                 return

@@ -22,11 +22,15 @@ from connectproxy.config import Config, ConfigurationError, Listener, Problem
 from connectproxy.config.endpoint import parseEndpoint
 from connectproxy.config.forms import nearest
 from connectproxy.config.whole import asks, identifies, isGuarded
-from connectproxy.discovery import kinds
+from connectproxy.discovery import Unloadable, kinds
 from connectproxy.interfaces import IListenerKind, IRuleKind
+from connectproxy.names import Names
+from connectproxy.own import OwnPorts
+from connectproxy.policy import InForce
 from connectproxy.policy.users import NOBODY
 from connectproxy.rehearsal import Rehearsal
 from connectproxy.tls import ServerTLS
+from connectproxy.ways import Base, buildWays
 
 __all__ = ["SOON", "Findings", "examine"]
 
@@ -70,6 +74,14 @@ def examine(load: Callable[[], Config], now: Callable[[], float] = time.time) ->
     return _Examination(config, now).findings()
 
 
+class _Still(Clock):
+    """
+    A reactor for what is built and never used.
+    """
+
+    connectTCP = None
+
+
 class _Examination:
     """
     One configuration that is being looked at.
@@ -96,6 +108,7 @@ class _Examination:
             if rehearsal.shadow is not None:
                 self._warnings += rehearsal.shadow.warnings
         self._authenticator()
+        self._upstreams()
         self._warnings += self._schemes()
         self._warnings += self._strangers()
         self._warnings += self._everything()
@@ -136,6 +149,28 @@ class _Examination:
         else:
             if made is not None:
                 made.close()
+
+    def _upstreams(self) -> None:
+        """
+        Build the ways to destinations, as far as that goes without a network.
+        """
+        still: Any = _Still()
+        base = Base(still, InForce(), Names(still), OwnPorts(), b"", lambda text, **known: None)
+        try:
+            ways = buildWays(base, self._config)
+        except ConfigurationError as error:
+            self._errors += error.problems
+            return
+        ways.stop()
+        for row in self._config.rows["upstream"]:
+            url, options = row.options["url"], row.options
+            shown = options["token"] or (options["credentials"] and options["authentication"] != "digest")
+            where = None if url is None or url.secure else url.destination
+            if shown and where is not None and not (where.ip is not None and where.ip.is_loopback):
+                key = "token" if options["token"] else "credentials"
+                message = f"it goes to {where} in clear text"
+                advice = "say https or h2 in url, or add +tls to its scheme, if the next hop speaks TLS"
+                self._warnings.append(Problem(f"upstream.{key}", row.where, message, advice))
 
     def _schemes(self) -> Iterator[Problem]:
         """
@@ -233,6 +268,10 @@ class _Examination:
         key, where = "listen.tls_certificate", listener.where
         try:
             tls: ServerTLS | None = kind.parseOptions(listener.options, where).tls
+        except Unloadable as error:
+            message = str(error).removeprefix(f"{where}: ")
+            self._errors.append(Problem("listen.protocols", where, message, ""))
+            return
         except ValueError as error:
             self._errors.append(Problem(key, where, str(error).removeprefix(f"{where}: "), ""))
             return

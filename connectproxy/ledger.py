@@ -65,7 +65,9 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "status": "the status code that the client was answered; null if it got no answer",
         "error": "the kind of refusal, as in the documentation of refusals; null for a tunnel, and for a request that was"
         " answered in whole",
+        "received_status": "the status by which a next hop refused; null if none did, or it speaks no HTTP",
         "upstream": "the name of the way taken; null if it did not come to that",
+        "member": "of a group, the name of the upstream that was gone through, or asked last; null where there was no choice",
         "address": "the address and port that were connected to; null if none was",
         "tried": "every address tried: `address`, `result` (`connected`, `aborted` or a kind of refusal)"
         " and `ms`",
@@ -135,7 +137,7 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
     """
     (
         stamp, kind, number, config, listener, client, sender, user, groups, means, tls, certificate, protocol, method,
-        target, host, agent, alpn, serverName, decision, rule, reason, report, shadow, status, error, upstream, address, tried, relay, up, down, endedBy, phase, end, head, resolve,
+        target, host, agent, alpn, serverName, decision, rule, reason, report, shadow, status, error, received, upstream, member, address, tried, relay, up, down, endedBy, phase, end, head, resolve,
         connect, relayed, total,
     ) = event.values()  # fmt: skip
     return (
@@ -144,7 +146,7 @@ def formatLine(event: Mapping[str, Any]) -> bytes:
             stamp, kind, number, config, _text(listener), _text(client), _text(sender), _text(user),
             f"[{','.join(map(quote, groups))}]", _text(means), _text(tls), _text(certificate),
             _text(protocol), _text(method), _text(target), _text(host), _text(agent), _text(alpn), _text(serverName),
-            _text(decision), _text(rule), _text(reason), _text(report), _text(shadow), _number(status), _text(error), _text(upstream), _text(address),
+            _text(decision), _text(rule), _text(reason), _text(report), _text(shadow), _number(status), _text(error), _number(received), _text(upstream), _text(member), _text(address),
             dumps(tried, separators=(",", ":")) if len(tried) != 1 else _ONE % (
                 quote(tried[0]["address"]), quote(tried[0]["result"]), tried[0]["ms"]
             ),

@@ -16,17 +16,14 @@ from connectproxy.accessfile import AccessFile
 from connectproxy.audit import Audit
 from connectproxy.config import Config
 from connectproxy.datagrams import DirectDatagrams
-from connectproxy.discovery import kinds
-from connectproxy.interfaces import IRelay, IUpstreamKind, Timeouts
+from connectproxy.interfaces import IRelay, Timeouts
 from connectproxy.ledger import Ledger
 from connectproxy.limits import Accounts, Admission, Limit, Prefixes
-from connectproxy.names import Names
-from connectproxy.own import OwnPorts
-from connectproxy.policy import InForce
 from connectproxy.regime import Regime
 from connectproxy.relay import WiredRelay
 from connectproxy.splice import SpliceRelay
 from connectproxy.switchboard import Switchboard
+from connectproxy.ways import Base, Ways
 from connectproxy.wheel import Wheel
 
 __all__ = ["CannotOpen", "Parts"]
@@ -45,26 +42,22 @@ class Parts:
     @ivar board: the switchboard, which has most of them.
     """
 
-    def __init__(
-        self, reactor: Any, regime: Regime, limits: Sequence[Limit], own: OwnPorts, hosts: str
-    ) -> None:
+    def __init__(self, base: Base, regime: Regime, limits: Sequence[Limit], ways: Ways) -> None:
         """
+        @param base: what the ways were built on.
         @param regime: what decides at first.
         @param limits: the tables of limits.
-        @param own: where the proxy itself listens.
-        @param hosts: the system's hosts file.
+        @param ways: the ways to destinations, not yet started.
         @raise CannotOpen: an access log or audit file can't be written; nothing is left open.
         """
         config: Any = regime.config
-        self._own = own
+        reactor = base.reactor
+        self._own = base.own
         self.ledger, self.audit = _files(reactor, config, regime.id)
         self.wheel = Wheel(reactor)
-        self.inForce = InForce(regime.policy)
-        names = Names(reactor, hosts)
-        upstreams = {
-            name: kind.build(reactor, config, self.inForce, names)
-            for name, kind in kinds("connectproxy.upstreams", IUpstreamKind).items()
-        }
+        self.inForce = base.policy
+        self.inForce.policy = regime.policy
+        self.ways = ways
         self.relays = _relays(reactor, self.wheel, config)
         self.admission = Admission(
             self.wheel, config["limits.tunnels"], perClient=config["limits.tunnels_per_client"]
@@ -74,16 +67,18 @@ class Parts:
             reactor,
             self.wheel,
             regime,
-            upstreams,
+            ways.routes,
             self.relays,
             self.ledger,
             self.admission,
             accounts=self.accounts,
             audit=self.audit,
-            datagrams=DirectDatagrams(reactor, self.inForce.decideAddress, names),
+            via=base.via,
+            datagrams=DirectDatagrams(reactor, self.inForce.decideAddress, base.names),
         )
+        ways.replace(None)
 
-    def adopt(self, regime: Regime, limits: Sequence[Limit]) -> None:
+    def adopt(self, regime: Regime, limits: Sequence[Limit], ways: Ways) -> None:
         """
         Let something else decide from now on.
         """
@@ -93,7 +88,9 @@ class Parts:
         self.admission.perClient = config["limits.tunnels_per_client"]
         self.accounts.configure(limits, *_terms(config))
         self.ledger.config = regime.id
-        self.board.adopt(regime)
+        self.board.adopt(regime, ways.routes)
+        former, self.ways = self.ways, ways
+        ways.replace(former)
 
     def dispose(self) -> Deferred[None]:
         """
@@ -102,6 +99,7 @@ class Parts:
         @return: a Deferred that fires when what was counted has been written, or a store has
             been waited for long enough.
         """
+        self.ways.stop()
         for relay in self.relays:
             relay.stop()
         stopped = self.accounts.stop()

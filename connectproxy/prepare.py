@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from connectproxy.auth import buildAuthenticator
 from connectproxy.config import Config, ConfigurationError, Problem
 from connectproxy.limits import Limit, buildLimits
-from connectproxy.own import OwnPorts
 from connectproxy.policy import buildPolicy, buildShadow
 from connectproxy.regime import Regime
 from connectproxy.tls import ServerTLS
 from connectproxy.watch import Stamps, stamps
+from connectproxy.ways import Base, Ways, buildWays
 
 __all__ = ["LIVE", "Prepared", "Unusable", "certificates", "discard", "prepare", "unchanged"]
 
@@ -39,7 +39,7 @@ LOOKS = 20
 """How often that is waited for; a file that is always changing is read all the same."""
 
 LIVE = (
-    "allow.", "auth.", "group.", "identity.", "limit.", "policy.", "rule.",
+    "allow.", "auth.", "group.", "identity.", "limit.", "policy.", "route.", "rule.", "upstream.",
     "limits.ipv", "limits.store", "limits.tunnels",
     "limits.udp_associations", "limits.when_away", "timeouts.connect",
     # They are about what a configuration may say, and have their effect when it is read.
@@ -62,6 +62,7 @@ class Prepared(NamedTuple):
     What can come into force.
 
     @ivar limits: the tables of limits.
+    @ivar ways: the ways to destinations, not yet started.
     @ivar certificates: what speaks TLS by now, each with what it is to become.
     @ivar seen: what the files looked like before they were read.
     @ivar notes: what has changed and needs a restart, each in a sentence.
@@ -69,6 +70,7 @@ class Prepared(NamedTuple):
 
     regime: Regime
     limits: tuple[Limit, ...]
+    ways: Ways
     certificates: tuple[tuple[ServerTLS, ServerTLS], ...]
     seen: Stamps
     notes: tuple[str, ...]
@@ -89,22 +91,23 @@ class Unusable(Exception):
 
 
 def prepare(
-    reactor: Any,
+    base: Base,
     again: Callable[[], Config],
-    own: OwnPorts,
     known: Iterable[str],
     started: Config | None = None,
     servers: Servers = MappingProxyType({}),
+    ways: Ways | None = None,
 ) -> Prepared:
     """
     Read everything.
 
+    @param base: what ways are built on.
     @param again: reads the configuration.
-    @param own: where the proxy itself listens, for the rule against loops.
     @param known: the files that may be read, as far as that is known.
     @param started: the configuration that the proxy was started with; L{None} if this is
         the start.
     @param servers: what speaks TLS by now.
+    @param ways: the ways by now.
     @raise Unusable: nothing of it can be used.
     """
     names, moving = list(known), list[str]()
@@ -116,7 +119,7 @@ def prepare(
         config: Config | None = None
         try:
             config = again()
-            regime, limits, renewed = _everything(reactor, config, own, servers)
+            regime, limits, fresh, renewed = _everything(base, config, servers, ways)
         except (*WRONG, ExceptionGroup) as error:
             seen = stamps(names)
             moving = [name for name in names if seen[name] != before[name]]
@@ -124,12 +127,12 @@ def prepare(
                 raise Unusable(_lines(error, config), before) from error
             continue
         new = dict(renewed)
-        names = _files(regime, [new.get(each, each) for each in servers.values()])
+        names = _files(regime, fresh, [new.get(each, each) for each in servers.values()])
         seen = stamps(names)
         moving = [name for name in names if not _steady(before.get(name), seen[name], began)]
         if not moving:
             notes = () if started is None else tuple(unchanged(started, config))
-            return Prepared(regime, limits, renewed, seen, notes)
+            return Prepared(regime, limits, fresh, renewed, seen, notes)
         discard(regime)
     why = "changes again and again while it is read; write it elsewhere, then move it there in one step (mv)"
     raise Unusable([f"{name}: {why}" for name in moving], stamps(names))
@@ -160,8 +163,8 @@ def _steady(before: tuple[int, ...] | None, seen: tuple[int, ...], began: int) -
 
 
 def _everything(
-    reactor: Any, config: Config, own: OwnPorts, servers: Servers
-) -> tuple[Regime, tuple[Limit, ...], tuple[tuple[ServerTLS, ServerTLS], ...]]:
+    base: Base, config: Config, servers: Servers, former: Ways | None
+) -> tuple[Regime, tuple[Limit, ...], Ways, tuple[tuple[ServerTLS, ServerTLS], ...]]:
     """
     Build all that a configuration is about, each part whatever is wrong with the others.
 
@@ -176,17 +179,18 @@ def _everything(
             errors.append(error)
         return None
 
-    policy = attempt(lambda: buildPolicy(config, own))
-    shadow = attempt(lambda: buildShadow(config, own))
+    policy = attempt(lambda: buildPolicy(config, base.own))
+    shadow = attempt(lambda: buildShadow(config, base.own))
     name = attempt(lambda: _id(config, policy, shadow))
-    authenticator = attempt(lambda: buildAuthenticator(reactor, config))
+    authenticator = attempt(lambda: buildAuthenticator(base.reactor, config))
     limits = attempt(lambda: buildLimits(config.rows["limit"]))
+    ways = attempt(lambda: buildWays(base, config, former))
     renewed = attempt(lambda: certificates(config, servers))
     regime = Regime(config, policy, shadow, authenticator, name)
     if errors:
         discard(regime)
         raise ExceptionGroup("what the configuration names can't be used", errors)
-    return regime, limits, renewed
+    return regime, limits, ways, renewed
 
 
 def _id(config: Config, *policies: Any) -> str:
@@ -213,7 +217,7 @@ def discard(regime: Regime) -> None:
         authenticator.close()
 
 
-def _files(regime: Any, servers: Iterable[ServerTLS]) -> list[str]:
+def _files(regime: Any, ways: Ways, servers: Iterable[ServerTLS]) -> list[str]:
     """
     All files that were read.
     """
@@ -221,7 +225,7 @@ def _files(regime: Any, servers: Iterable[ServerTLS]) -> list[str]:
     found = [config.origin] if config.origin else []
     for table in config.rows.values():
         found += [item[1:] for row in table for item in _items(row.options) if item.startswith("@")]
-    for each in (config, regime.policy, regime.shadow, regime.authenticator):
+    for each in (config, regime.policy, regime.shadow, regime.authenticator, ways):
         found += getattr(each, "files", ())
     for server in servers:
         found += server.files

@@ -29,7 +29,7 @@ from connectproxy.interfaces import Attempt, Established, IPAddress, TunnelReque
 from connectproxy.leg import adopt
 from connectproxy.sockets import EXHAUSTED, writeNow
 
-__all__ = ["ATTEMPT_DELAY", "Race", "failureKind"]
+__all__ = ["ATTEMPT_DELAY", "WORDS", "Race", "failureKind"]
 
 ATTEMPT_DELAY = 0.25
 """Seconds between the starts of two attempts (RFC 8305 section 8)."""
@@ -46,7 +46,7 @@ _ERRNOS: Mapping[int, str] = {
     **dict.fromkeys(EXHAUSTED, "proxy_exhausted"),
 }
 
-_WORDS: Mapping[str, str] = {
+WORDS: Mapping[str, str] = {
     "proxy_exhausted": "was not dialled: the proxy has no descriptor left",
     "connection_refused": "refused the connection",
     "connection_terminated": "ended the connection while it was being made",
@@ -252,7 +252,7 @@ class Race:
         host = winner.host
         port = self.request.destination.port
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        established = Established(protocol, address, self.tried(), self.resolved)
+        established = Established(protocol, address, self.tried(), self.resolved, address)
         winner.race = winner.connector = None  # the transport keeps its factory; that is all it keeps
         self._result.callback(established)
 
@@ -313,7 +313,7 @@ class Race:
         """
         destination = self.request.destination
         results = {each.result for each in self._runners}
-        for kind, words in _WORDS.items():
+        for kind, words in WORDS.items():
             if kind in results:
                 more = f" ({len(self._runners)} addresses tried)" if len(self._runners) > 1 else ""
                 return Refusal(kind, f"{destination} {words}{more}")
@@ -328,4 +328,4 @@ class Race:
         destination = self.request.destination
         if all(each.result for each in self._runners):  # nothing is under way but a look-up
             return Refusal("dns_timeout", f"the look-up of {destination.host} took too long")
-        return Refusal("connection_timeout", f"{destination} {_WORDS['connection_timeout']}")
+        return Refusal("connection_timeout", f"{destination} {WORDS['connection_timeout']}")

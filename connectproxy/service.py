@@ -23,12 +23,16 @@ from connectproxy.control import ControlPort, Occupied
 from connectproxy.discovery import kinds
 from connectproxy.doors import Doors, tellCertificates
 from connectproxy.interfaces import IListenerKind
+from connectproxy.names import Names
 from connectproxy.own import OwnPorts
 from connectproxy.parts import CannotOpen, Parts
+from connectproxy.policy import InForce
 from connectproxy.prepare import Prepared, Unusable, discard, prepare
 from connectproxy.reload import Reloaded, Reloader
 from connectproxy.status import describe
+from connectproxy.switchboard import pseudonym
 from connectproxy.watch import FileWatch, stamps
+from connectproxy.ways import Base
 
 __all__ = ["ListenFailed", "ProxyService", "Reloaded"]
 
@@ -73,6 +77,7 @@ class ProxyService(Service):
         self._control: ControlPort | None = None
         self._stopping: list[Deferred[None]] = []
         self._known: tuple[str, ...] = ()
+        self._base: Any = None
         self._since = 0.0
 
     @property
@@ -128,11 +133,14 @@ class ProxyService(Service):
         """
         reactor, config = self._reactor, self.config
         try:
-            prepared = prepare(reactor, lambda: config, self._own, [config.origin] if config.origin else [])
+            base = self._base = Base(
+                reactor, InForce(), Names(reactor, HOSTS), self._own, pseudonym(config), self._tell
+            )
+            prepared = prepare(base, lambda: config, [config.origin] if config.origin else [])
         except Unusable as error:
             raise ListenFailed("\n".join(error.problems)) from error
         try:
-            parts = self._parts = Parts(reactor, prepared.regime, prepared.limits, self._own, HOSTS)
+            parts = self._parts = Parts(base, prepared.regime, prepared.limits, prepared.ways)
         except CannotOpen as error:
             discard(prepared.regime)
             raise ListenFailed(str(error)) from error
@@ -170,6 +178,12 @@ class ProxyService(Service):
         if seen:
             watch.start()
 
+    def _tell(self, text: str, **known: Any) -> None:
+        """
+        What has become of a next hop.
+        """
+        self._log.warn(text, **known)
+
     def _id(self) -> str:
         """
         What the configuration in force is called.
@@ -196,7 +210,9 @@ class ProxyService(Service):
         Read everything.  Called in a thread.
         """
         again = self._again or (lambda: self.config)
-        return prepare(self._reactor, again, self._own, self._known, self._started, dict(doors.servers))
+        base, parts = self._base, self._parts
+        ways = parts.ways if parts is not None else None
+        return prepare(base, again, self._known, self._started, dict(doors.servers), ways)
 
     def _swap(self, prepared: Prepared) -> None:
         """
@@ -204,7 +220,7 @@ class ProxyService(Service):
         """
         parts: Any = self._parts
         regime = prepared.regime
-        parts.adopt(regime, prepared.limits)
+        parts.adopt(regime, prepared.limits, prepared.ways)
         for server, other in prepared.certificates:
             server.become(other)
             tellCertificates(self._log, server)

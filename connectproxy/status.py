@@ -53,6 +53,7 @@ def describe(parts: Parts, addresses: Sequence[IAddress], since: float, reloader
         "draining": board.draining,
         "tunnels": admission.tunnels,
         "connections": admission.connections,
+        "upstreams": parts.ways.state(),
         "logins_refused": sum(tally.refusals[kind] for kind in LOGINS),
         **tally.asJSON(),
         "audit": None if audit is None else {"file": audit.path, "dropped": audit.dropped},

@@ -39,10 +39,20 @@ from connectproxy.ledger import Ledger
 from connectproxy.leg import Leg
 from connectproxy.limits import Admission
 from connectproxy.regime import Regime
+from connectproxy.routes import Routes
 from connectproxy.tally import Tally
 from connectproxy.wheel import Wheel
 
-__all__ = ["Switchboard"]
+__all__ = ["Switchboard", "pseudonym"]
+
+
+def pseudonym(settings: Mapping[str, Any]) -> bytes:
+    """
+    What a proxy calls itself in C{Via} fields: as C{proxy.via} says, or another name each
+    time that it is started.
+    """
+    name: str = settings["proxy.via"] or f"{settings['proxy.name']}-{token_hex(4)}"
+    return name.encode("ascii")
 
 
 @implementer(ISwitchboard)
@@ -51,7 +61,7 @@ class Switchboard:
     Takes requests and makes tunnels of them.
 
     @ivar regime: what decides, as a whole; see L{adopt}.
-    @ivar upstreams: the ways to destinations, by name.
+    @ivar routes: the ways to destinations; see L{adopt}.
     @ivar relays: what can join two legs; the first that can does.
     @ivar ledger: takes the events.
     @ivar admission: how many there may be at once.
@@ -66,40 +76,47 @@ class Switchboard:
         clock: IReactorTime,
         wheel: Wheel,
         regime: Regime,
-        upstreams: Mapping[str, IUpstream],
+        routes: Routes | Mapping[str, IUpstream],
         relays: Sequence[IRelay],
         ledger: Ledger,
         admission: Admission,
         *,
         accounts: Any = None,
         audit: Any = None,
-        defaultUpstream: str = "direct",
+        via: bytes = b"",
         datagrams: IDatagramUpstream | None = None,
     ) -> None:
         """
+        @param routes: the ways to destinations; of a mapping, that of the name C{direct} is
+            for requests of which the policy names none.
+        @param via: what the proxy calls itself in C{Via} fields; by default L{pseudonym}.
         @param datagrams: the way for datagrams; L{None} where no listener asks for one.
-        @param defaultUpstream: the way for requests of which the policy names none.
         """
         self.clock = clock
         self.wheel = wheel
         self.regime = regime
-        self.upstreams = upstreams
+        self.routes = routes if isinstance(routes, Routes) else Routes(routes)
         self.relays = tuple(relays)
         self.admission = admission
         self.accounts = accounts
         self.audit = audit
         self.tally = Tally()
-        self.defaultUpstream = defaultUpstream
         self.datagrams: Any = datagrams
         self.associations: set[Association] = set()
-        name = regime.config["proxy.via"] or f"{regime.config['proxy.name']}-{token_hex(4)}"
-        self.via = name.encode("ascii")
+        self.via = via or pseudonym(regime.config)
         self.legs = Factory.forProtocol(Leg)
         self.legs.noisy = False
         self.draining = False
         self.ledger = ledger
         self._calls: set[Call] = set()
         self._quiet: list[Deferred[None]] = []
+
+    @property
+    def upstreams(self) -> Mapping[str, IUpstream]:
+        """
+        The ways to destinations, by name.
+        """
+        return self.routes.upstreams
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -256,13 +273,15 @@ class Switchboard:
         self._quiet.append(quiet)
         return quiet
 
-    def adopt(self, regime: Regime) -> None:
+    def adopt(self, regime: Regime, routes: Routes | None = None) -> None:
         """
-        Let something else decide from now on.  What is carried already keeps the name and
+        Let something else decide from now on, and other ways lead to destinations.  What is carried already keeps the name and
         the settings of what it was decided by, and nothing else of it: lists may be long,
         and a tunnel may be up for weeks.
         """
         former, self.regime = self.regime, regime
+        if routes is not None:
+            self.routes = routes
         rest = former.rest()
         both: tuple[Any, ...] = (*self._calls, *self.associations)
         for each in both:

@@ -5,8 +5,8 @@ happens but by a call of the test's.
   - L{FakeReactor}: a L{Clock} with C{connectTCP} (each attempt is made to succeed or fail
     by the test), C{listenTCP}, a L{FakeResolver}, threads and turns.  C{reactor.flush()}
     lets everything happen that is due, without time passing.
-  - L{pipePair}: two connected transports; see L{tests.fakepipe}.
-  - L{Peer}: a protocol that keeps what it hears.
+  - L{pipePair}: two connected transports.
+  - L{Peer}: a protocol that keeps what it hears.  These are L{connectproxy.testing}'s.
   - L{FakeUpstream}, L{FakeInbound}, L{RecordingSwitchboard}, L{RecordingLedger}: the
     seams' other sides.
   - L{SETTINGS} and L{makeSwitchboard}: a real switchboard on all of these.
@@ -52,20 +52,24 @@ from connectproxy.interfaces import (
     ITunnel,
     IUpstream,
     ProxyUser,
+    Surroundings,
     Terms,
     TunnelRequest,
 )
 from connectproxy.ledger import FIELDS, Ledger
 from connectproxy.leg import Leg
 from connectproxy.limits import Admission
-from connectproxy.policy import Policy
+from connectproxy.names import Names
+from connectproxy.own import OwnPorts
+from connectproxy.policy import InForce, Policy
 from connectproxy.regime import Regime
 from connectproxy.relay import Timeouts, WiredRelay
 from connectproxy.switchboard import Switchboard
+from connectproxy.testing.lookups import FakeLookup, FakeResolver, FakeThreads
+from connectproxy.testing.memory import FakeAttempt, FakePort, FakeReactor, pipePair
+from connectproxy.testing.pipe import KERNEL, FakePipe, FakeTransport, Peer, addressOf
+from connectproxy.ways import Base
 from connectproxy.wheel import Wheel
-from tests.fakenames import FakeLookup, FakeResolver, FakeThreads
-from tests.fakepipe import KERNEL, FakePipe, FakeTransport, Peer, addressOf
-from tests.fakereactor import FakeAttempt, FakePort, FakeReactor
 
 __all__ = [
     "KERNEL",
@@ -93,20 +97,6 @@ __all__ = [
 
 SETTINGS: Mapping[str, Any] = MappingProxyType(dict(configure()))
 """Every setting by its key, with its default.  Change one: C{{**SETTINGS, "timeouts.idle": 5}}."""
-
-
-def pipePair(
-    reactor: FakeReactor, first: Any = None, second: Any = None, *, capacity: int = KERNEL
-) -> FakePipe:
-    """
-    Two connected transports.
-
-    @param first: the protocol of the one that dialled; by default a new L{Peer}.
-    @param second: the protocol of the one that accepted; likewise.
-    @param capacity: how many octets the fake kernel takes in each direction.
-    """
-    here, there = addressOf("192.0.2.1", 50000), addressOf("198.51.100.1", 443)
-    return reactor.pipe(first or Peer(), second or Peer(), capacity, here, there)
 
 
 def makeRequest(target: str = "example.com:443", **fields: Any) -> TunnelRequest:
@@ -163,11 +153,14 @@ class Dial:
         self.cancelled = True
         result.errback(Refused(Refusal("connection_timeout", "it was cancelled")))
 
-    def succeed(self, peer: Any = None, *, early: bytes = b"", capacity: int = KERNEL) -> Any:
+    def succeed(
+        self, peer: Any = None, *, early: bytes = b"", capacity: int = KERNEL, members: str = ""
+    ) -> Any:
         """
         Be connected.
 
         @param early: what the origin has sent before anybody reads.
+        @param members: what next hops have said, as L{Established.members}.
         @return: the origin's protocol, connected: C{peer}, by default a new L{Peer}.
         """
         peer = Peer() if peer is None else peer
@@ -177,7 +170,8 @@ class Dial:
         if early:
             protocol.dataReceived(early)
         address = f"{there.host}:{there.port}"
-        self.result.callback(Established(protocol, address, (Attempt(there.host, "connected", 0.0),)))
+        tried = (Attempt(there.host, "connected", 0.0),)
+        self.result.callback(Established(protocol, address, tried, seen=address, members=members))
         return peer
 
     def fail(self, kind: str = "connection_refused", detail: str = "", tried: tuple[Any, ...] = ()) -> None:
@@ -384,6 +378,32 @@ class RecordingSwitchboard:
 
     def connectionClosed(self) -> None:
         self.closed += 1
+
+
+def makeSurroundings(reactor: Any, **more: Any) -> Surroundings:
+    """
+    What an upstream is built in, on fakes.
+
+    @param more: what is to be otherwise, by name; C{reach} gives a L{FakeUpstream} by default,
+        the same for every name.
+    """
+    straight = FakeUpstream(reactor)
+    known = {
+        "settings": SETTINGS, "policy": Policy(), "names": Names(reactor), "name": "corp", "via": b"fake-via",
+        "reach": lambda name: straight, "tell": lambda text, **fields: None, **more,
+    }  # fmt: skip
+    return Surroundings(reactor, **known)
+
+
+def makeBase(reactor: Any, own: OwnPorts | None = None, **more: Any) -> Base:
+    """
+    What ways are built on, on fakes.
+    """
+    known = {
+        "policy": InForce(Policy()), "names": Names(reactor), "own": own or OwnPorts(), "via": b"fake-via",
+        "tell": lambda text, **fields: None, **more,
+    }  # fmt: skip
+    return Base(reactor, **known)
 
 
 def makeSwitchboard(

@@ -18,6 +18,7 @@ from connectproxy.errors import Refusal
 from connectproxy.interfaces import Action, Arrival, IRule, ProxyUser, TunnelRequest, Verdict
 from connectproxy.interfaces.datagrams import IAssociation, IDatagramFlow, IInboundDatagrams
 from connectproxy.names import Names
+from connectproxy.routes import Routes
 from tests.datagrams.network import Network
 from tests.datagrams.test_flow import NOWHERE, to
 from tests.fakes import SETTINGS, FakeReactor, addressOf, makeRequest, makeSwitchboard
@@ -284,7 +285,7 @@ class EventTests(AssociationCase):
         """
         Where everything goes by way of another proxy, datagrams do not go past it.
         """
-        self.board.defaultUpstream = "parent"
+        self.board.routes = Routes(self.board.upstreams, "parent")
         flow: Any = self.associate().flow
         flow.send(to("192.0.2.1:53"), b"a")
         self.assertEqual((self.network.sent, self.events[0]["error"]), ([], "http_request_denied"))

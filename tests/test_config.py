@@ -44,6 +44,7 @@ class NamesTests(SynchronousTestCase):
                 "Problem",
                 "Row",
                 "Setting",
+                "UpstreamURL",
                 "configure",
                 "load",
                 "loadShadow",

@@ -4,14 +4,17 @@ Tests for L{connectproxy.discovery}.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 import twisted.plugins
+from twisted.cred.strcred import ICheckerFactory
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.discovery import kinds, plugins
-from connectproxy.interfaces import IListenerKind, IRuleKind, IUpstreamKind
+from connectproxy.discovery import Unloadable, checkers, kinds, plugins, protocols, rules, schemes
+from connectproxy.interfaces import IDialect, IListenerKind, IRuleKind, IUpstreamKind
+from tests.installed import install
 
 KIND = """
 from zope.interface import implementer
@@ -160,3 +163,165 @@ class PluginTests(SynchronousTestCase):
         self.assertEqual(list(found), ["a", "b"])
         self.assertEqual(type(found["a"]).__module__, "twisted.plugins.connectproxy_test_kinds")
         self.assertEqual(plugins(IRuleKind), {})
+
+
+RULES = """
+from zope.interface import implementer
+from connectproxy.interfaces import IRuleKind
+
+@implementer(IRuleKind)
+class Kind:
+    def __init__(self, name):
+        self.kindName = name
+
+first, second, ports = Kind("first"), Kind("second"), Kind("ports")
+"""
+
+GROUP = "connectproxy.rules"
+
+
+class CatalogueTests(SynchronousTestCase):
+    """
+    Kinds of others, by entry points.
+    """
+
+    def test_ours(self) -> None:
+        """
+        Ours are found by what a configuration calls them, and nothing else is looked at.
+        """
+        self.assertEqual(rules(IRuleKind)["ports"].kindName, "ports")
+        self.assertEqual(protocols(IDialect)["socks4"].kindName, "socks")
+        self.assertEqual(protocols()["h2"].kindName, "http2")
+        found = schemes(IUpstreamKind)
+        for scheme in found:
+            self.assertIn(scheme, found[scheme].schemes)
+        self.assertNotIn("direct", found)
+        self.assertEqual(list(checkers(ICheckerFactory)), [])
+
+    def test_startUp(self) -> None:
+        """
+        Whoever names nothing that is not ours pays nothing for what others could have
+        installed.
+        """
+        script = (
+            "import sys, connectproxy.service\n"
+            "from connectproxy import configure\n"
+            "from connectproxy.discovery import rules\n"
+            "from connectproxy.interfaces import IRuleKind\n"
+            "configure(listen=[{'protocols': ['http/1.1', 'socks5']}], policy={'default': 'deny'})\n"
+            "rules(IRuleKind)['ports']\n"
+            "class Finder:\n"
+            "    def find_distributions(self, context):\n"
+            "        looked.append(context)\n"
+            "        return ()\n"
+            "    find_spec = staticmethod(lambda *a: None)\n"
+            "looked = []\n"
+            "sys.meta_path.append(Finder())\n"
+            "rules(IRuleKind)['ports']\n"
+            "print(looked, 'twisted.plugins' in sys.modules)\n"
+            "rules(IRuleKind).get('nothing')\n"
+            "print(len(looked) > 0)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+        self.assertEqual(done.stdout, "[] False\nTrue\n")
+
+    def test_installed(self) -> None:
+        """
+        An entry point's name is the kind's, and only the one that is asked for is imported.
+        """
+        install(
+            self,
+            {GROUP: {"second": "toys_of_tests:second", "broken": "toys_broken:kind"}},
+            {"toys_of_tests": RULES, "toys_broken": "1 / 0"},
+        )
+        found = rules(IRuleKind)
+        self.assertEqual(list(found), ["broken", "loop", "ports", "private", "second"])
+        self.assertEqual(len(found), 5)
+        self.assertIn("second", found)
+        self.assertNotIn("third", found)
+        self.assertNotIn("toys_of_tests", sys.modules)
+        self.assertEqual(found["second"].kindName, "second")
+        self.assertIs(found["second"], found["second"])
+        self.assertNotIn("toys_broken", sys.modules)
+        self.assertRaises(KeyError, found.__getitem__, "third")
+
+    def test_notOurs(self) -> None:
+        """
+        Nobody takes the place of a kind of ours by calling another so, neither by an entry
+        point nor by a plugin.
+        """
+        install(self, {GROUP: {"ports": "toys_of_tests:ports"}}, {"toys_of_tests": RULES})
+        self.assertEqual(rules(IRuleKind)["ports"], kinds(GROUP, IRuleKind)["ports"])
+        self.assertNotIn("toys_of_tests", sys.modules)
+
+    def test_twoOfOneName(self) -> None:
+        """
+        The one that comes first on Python's path counts.
+        """
+        for name in ("later", "earlier"):
+            install(
+                self,
+                {GROUP: {"first": f"toys_{name}:first"}},
+                {f"toys_{name}": RULES},
+                name=name,
+            )
+        self.assertEqual(type(rules(IRuleKind)["first"]).__module__, "toys_earlier")
+
+    def test_unloadable(self) -> None:
+        """
+        What can't be used is told with the entry point, its distribution, and why.
+        """
+        install(
+            self,
+            {
+                GROUP: {
+                    "absent": "toys_absent:kind",
+                    "broken": "toys_broken:kind",
+                    "odd": "toys_of_tests:Kind",
+                    "other": "toys_of_tests:first",
+                }
+            },
+            {"toys_of_tests": RULES, "toys_broken": "1 / 0"},
+        )
+        found = rules(IRuleKind)
+        for name, words in {
+            "absent": "absent = toys_absent:kind of toys 1.0 can't be loaded: ModuleNotFoundError: No module named"
+            " 'toys_absent'",
+            "broken": "broken = toys_broken:kind of toys 1.0 can't be loaded: ZeroDivisionError: division by zero",
+            "odd": "odd = toys_of_tests:Kind of toys 1.0 leads to what does not provide IRuleKind",
+            "other": "other = toys_of_tests:first of toys 1.0 leads to what is called first; call the entry point so",
+        }.items():
+            with self.assertRaises(Unloadable) as caught:
+                found.get(name)
+            self.assertEqual(str(caught.exception), f"the entry point {words}")
+
+    def test_advice(self) -> None:
+        """
+        Of all that there is, what was probably meant; or all of it.
+        """
+        install(self, {GROUP: {"daytime": "toys_absent:kind"}})
+        found = rules(IRuleKind)
+        self.assertEqual(found.advice("daytimes"), "do you mean daytime?")
+        self.assertEqual(
+            found.advice("zzz"),
+            "there are daytime, loop, ports, private; others are found by entry points in the group"
+            " connectproxy.rules",
+        )
+        self.assertNotIn("toys_absent", sys.modules)
+
+    def test_checkers(self) -> None:
+        """
+        A factory of checkers is called as what stands before the colon.
+        """
+        text = """
+from zope.interface import implementer
+from twisted.cred.strcred import ICheckerFactory
+
+@implementer(ICheckerFactory)
+class Factory:
+    authType = "table"
+
+factory = Factory()
+"""
+        install(self, {"connectproxy.checkers": {"table": "toys_checker:factory"}}, {"toys_checker": text})
+        self.assertEqual(checkers(ICheckerFactory)["table"].authType, "table")

@@ -61,6 +61,7 @@ class FakeExchange:
 
     @ivar kept: the connections that earlier ones have left, of which each is given once.
     @ivar asked: the upstreams that L{idle} was asked about.
+    @ivar message: see L{IInboundExchange}.
     @ivar carriages: those that were begun, in order.
     """
 
@@ -68,6 +69,7 @@ class FakeExchange:
         self.request = request
         self.kept = [] if kept is None else [kept]
         self.at = at
+        self.message = True
         self.asked: list[str] = []
         self.accepted: list[Established] = []
         self.carriages: list[Carriage] = []
@@ -122,7 +124,7 @@ class ExchangeCase(SwitchboardCase):
         leg, origin = Leg(), Peer()
         pipePair(self.reactor, leg, origin)
         tried = (Attempt("198.51.100.9", "connected", 0.5),)
-        return Established(leg, address, tried, self.reactor.seconds() - 100), origin
+        return Established(leg, address, tried, self.reactor.seconds() - 100, address), origin
 
     def origin(self) -> Any:
         """

@@ -18,6 +18,7 @@ from connectproxy.auth.tokenfiles import newKey
 from connectproxy.certificates import makeAuthority, makeServer
 from connectproxy.config import SCHEMA, ConfigurationError, configure, load
 from connectproxy.findings import SOON, Findings, examine
+from tests.installed import install
 
 OUTSIDE = {"endpoint": "10.0.0.1:3128"}
 DENY = {"name": "x", "action": "deny", "ports": [80]}
@@ -124,6 +125,23 @@ class ErrorTests(FindingsCase):
 
         self.assertRaises(ZeroDivisionError, examine, broken)
         self.assertRaises(ConfigurationError, configure, nonsense={})
+
+
+class InstalledTests(FindingsCase):
+    """
+    What others have installed.
+    """
+
+    def test_listener(self) -> None:
+        """
+        A listener that can't be loaded is told with the key that names it.
+        """
+        install(self, {"connectproxy.listeners": {"toy": "toys_nothing:kind"}})
+        (problem,) = self.examine(listen=[{"endpoint": "127.0.0.1:1", "protocols": ["toy"]}]).errors
+        self.assertEqual(problem.key, "listen.protocols")
+        self.assertTrue(
+            problem.message.startswith("the entry point toy = toys_nothing:kind of toys 1.0 can't be")
+        )
 
 
 class PolicyTests(FindingsCase):
@@ -298,6 +316,41 @@ class DoorTests(FindingsCase):
         self.now = end - SOON * 86400 + 1
         (found,) = self.warnings(listen=listen)
         self.assertRegex(found, "a certificate expires at [-0-9]+ [0-9:]+ UTC, in 13 days; renew it")
+
+
+class UpstreamTests(FindingsCase):
+    """
+    Ways through other proxies.
+    """
+
+    def test_unusable(self) -> None:
+        """
+        What keeps one from being built is told of its table.
+        """
+        findings = self.examine(
+            upstream=[
+                {"name": "corp", "url": "https://proxy.example", "addresses": "unseen", "ca": "/nowhere/ca"}
+            ]
+        )
+        (problem,) = findings.errors
+        self.assertIn("/nowhere/ca", str(problem))
+
+    def test_inClear(self) -> None:
+        """
+        Credentials that everybody on the way can read are warned of; not those of Digest, nor on this
+        machine, nor within TLS.
+        """
+        for url, keys, warned in (
+            ("http://proxy.example", {"credentials": "a:b"}, True),
+            ("socks5h://192.0.2.1", {"credentials": "a:b"}, True),
+            ("http://proxy.example", {"token": "x"}, True),
+            ("http://proxy.example", {}, False),
+            ("http://proxy.example", {"credentials": "a:b", "authentication": "digest"}, False),
+            ("http://127.0.0.1:3128", {"credentials": "a:b"}, False),
+            ("https://proxy.example", {"credentials": "a:b"}, False),
+        ):
+            found = self.warnings(upstream=[{"name": "corp", "url": url, "addresses": "unseen", **keys}])
+            self.assertEqual(any("in clear text" in line for line in found), warned, url)
 
 
 class BrokenTests(FindingsCase):

@@ -47,10 +47,12 @@ LAYERS = (
     # Names in Unicode become those that DNS has by a library that knows how.
     Layer(0, "address.patterns", L0, "idna"),
     Layer(0, L0, L0),
-    Layer(0, "config config.*", f"{L0} config config.*", "twisted"),
+    # It is told what to look for, and imports it by name.
+    Layer(0, "discovery", "", "twisted"),
+    Layer(0, "config config.*", f"{L0} config config.* discovery", "twisted"),
     # A seam towards clients hands over a leg, and a leg knows nothing of ours.
     Layer(1, "interfaces interfaces.*", f"{L0} interfaces interfaces.* leg", "twisted zope"),
-    Layer(1, "leg wheel discovery sockets own pipes page port", L1, "twisted zope"),
+    Layer(1, "leg wheel sockets own pipes page port", L1, "twisted zope"),
     # The far side of a message that is forwarded: of the same standing as a leg, whoever dials.
     Layer(1, "origin origin.*", f"{L1} origin origin.* shaping", "twisted zope"),
     # What takes turns at a rate: asked by whatever moves octets.
@@ -66,21 +68,27 @@ LAYERS = (
     Layer(2, "limits limits.*", f"{L1} config config.* limits limits.*", "twisted zope"),
     Layer(2, "auth auth.*", f"{L1} config config.* auth auth.*", "twisted zope"),
     Layer(2, "regime", f"{L1} policy", "twisted zope"),
+    Layer(2, "routes", L1, "twisted zope"),
     # For trying things out, and for tests; it makes octets and touches no file.
     Layer(0, "certificates", "", "cryptography"),
     # The only place that knows OpenSSL.
     Layer(2, "tls tls.*", f"{L1} tls tls.*", "twisted zope OpenSSL cryptography"),
     Layer(3, "relay side", f"{L1} relay shaping side", "twisted zope"),
     Layer(3, "splice spliced", f"{L1} relay side shaping splice spliced", "twisted zope"),
-    Layer(4, "dial names race", L1, "twisted zope"),
-    Layer(4, "upstreams upstreams.*", f"{L1} dial names race", "twisted zope"),
+    # What speaks to a next hop before octets pass; endpoints of applications do, as well as upstreams.
+    Layer(3, "handshake", L1, "twisted zope"),
+    Layer(4, "dial names race introduction", L1, "twisted zope"),
+    Layer(4, "way", f"{L1} handshake race", "twisted zope"),
+    Layer(4, "vetted", f"{L1} names", "twisted zope"),
+    Layer(4, "hop", f"{L1} handshake introduction race tls way", "twisted zope"),
+    Layer(4, "upstreams upstreams.*", f"{L1} dial handshake hop introduction names race tls way", "twisted zope"),
     # What a relay and an upstream are for octets, for datagrams.
     Layer(4, "datagrams datagrams.*", f"{L1} datagrams datagrams.* names shaping", "twisted zope"),
     Layer(5, "peek", L1, "twisted zope"),
     Layer(5, "entry", L1, "twisted zope"),
     Layer(5, "inspection", f"{L1} peek", "twisted zope"),
     Layer(5, "decision", f"{L1} events policy", "twisted zope"),
-    Layer(5, "call", f"{L1} decision entry events inspection", "twisted zope"),
+    Layer(5, "call", f"{L1} decision entry events inspection routes", "twisted zope"),
     # An exchange is a call that goes otherwise from the connection on; an association comes in as
     # a call does.
     Layer(5, "exchange", f"{L1} call decision", "twisted zope"),
@@ -88,7 +96,7 @@ LAYERS = (
     Layer(
         5,
         "switchboard",
-        f"{L1} call exchange association events ledger limits regime tally",
+        f"{L1} call exchange association events ledger limits regime routes tally",
         "twisted zope",
     ),
     # Whoever has the first octets may have to end TLS before there are any.
@@ -98,12 +106,13 @@ LAYERS = (
     # HTTP forwards messages, so that it has origins besides clients.
     Layer(6, "listeners listeners.*", f"{L1} origin shaping", "twisted zope"),
     Layer(7, "watch control", "", "twisted"),
-    Layer(7, "prepare", f"{L1} auth config limits policy regime tls watch", "twisted zope"),
+    Layer(7, "ways", f"{L1} config dial names routes vetted watch", "twisted zope"),
+    Layer(7, "prepare", f"{L1} auth config limits policy regime tls watch ways", "twisted zope"),
     Layer(7, "reload", f"{L1} prepare", "twisted zope"),
     Layer(
         7,
         "parts",
-        f"{L1} accessfile audit config datagrams ledger limits names policy regime relay splice switchboard",
+        f"{L1} accessfile audit config datagrams ledger limits regime relay splice switchboard ways",
         "twisted zope",
     ),
     Layer(7, "doors", f"{L1} config events limits switchboard tls", "twisted zope"),
@@ -113,11 +122,13 @@ LAYERS = (
     Layer(
         7,
         "rehearsal rehearsal.*",
-        f"{L1} auth auth.* config config.* limits policy policy.* questions race rehearsal rehearsal.*",
+        f"{L1} auth auth.* config config.* limits policy policy.* questions race rehearsal rehearsal.* routes",
     ),
     Layer(7, "cases", "config config.* questions rehearsal"),
     Layer(7, "testing", "config cases questions rehearsal rehearsal.*"),
-    Layer(7, "findings", f"{L1} auth auth.* config config.* policy.users rehearsal tls", "twisted"),
+    Layer(
+        7, "findings", f"{L1} auth auth.* config config.* names policy policy.users rehearsal tls ways", "twisted"
+    ),
     Layer(7, "traffic", f"{L1} config.texts policy.users"),
     Layer(7, "proposal", "address traffic"),
     Layer(7, "commands.dialogue", ""),

@@ -126,7 +126,7 @@ class EventTests(SynchronousTestCase):
             optional={
                 name: st.none() | st.text()
                 for name in FIELDS
-                if name not in ("timestamp", "event", "id", "config", "groups", "tried", "status")
+                if name not in ("timestamp", "event", "id", "config", "groups", "tried", "status", "received_status")
                 and not name.startswith("bytes_")
                 and not name.endswith("_ms")
             }
@@ -135,6 +135,7 @@ class EventTests(SynchronousTestCase):
             | {
                 "groups": st.lists(st.text(), max_size=3),
                 "status": st.none() | st.integers(100, 599),
+                "received_status": st.none() | st.integers(100, 599),
                 "tried": st.lists(
                     st.fixed_dictionaries(
                         {"address": st.text(), "result": st.text(), "ms": st.floats(0, 1e9)}

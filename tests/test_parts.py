@@ -14,7 +14,8 @@ from connectproxy.own import OwnPorts
 from connectproxy.parts import CannotOpen, Parts
 from connectproxy.policy import buildPolicy
 from connectproxy.regime import Regime
-from tests.fakes import FakeReactor
+from connectproxy.ways import buildWays
+from tests.fakes import FakeReactor, makeBase
 
 
 class PartsTests(SynchronousTestCase):
@@ -28,15 +29,15 @@ class PartsTests(SynchronousTestCase):
         """
         self.reactor = FakeReactor()
         self.own = OwnPorts()
-        self.hosts = Path(self.mktemp())
-        self.hosts.write_text("")
+        self.base = makeBase(self.reactor, self.own)
 
     def regime(self, **tables: Any) -> Regime:
         config: Config = configure(relay={"splice": False}, **{"access_log": {"file": "none"}, **tables})
         return Regime(config, buildPolicy(config, self.own), id=config.id)
 
     def parts(self, **tables: Any) -> Parts:
-        parts = Parts(self.reactor, self.regime(**tables), (), self.own, str(self.hosts))
+        regime = self.regime(**tables)
+        parts = Parts(self.base, regime, (), buildWays(self.base, regime.config))
         self.addCleanup(parts.dispose)
         return parts
 
@@ -46,7 +47,7 @@ class PartsTests(SynchronousTestCase):
         """
         parts = self.parts()
         other = self.regime(limits={"tunnels": 3, "tunnels_per_client": 2}, allow={"ports": [25]})
-        parts.adopt(other, ())
+        parts.adopt(other, (), buildWays(self.base, other.config, parts.ways))
         self.assertIs(parts.inForce.policy, other.policy)
         self.assertIs(parts.board.regime, other)
         self.assertEqual((parts.admission.limit, parts.admission.perClient), (3, 2))
@@ -75,6 +76,7 @@ class PartsTests(SynchronousTestCase):
         """
         Nothing is left with the reactor.
         """
-        parts = Parts(self.reactor, self.regime(audit={"file": self.mktemp()}), (), self.own, str(self.hosts))
+        regime = self.regime(audit={"file": self.mktemp()})
+        parts = Parts(self.base, regime, (), buildWays(self.base, regime.config))
         parts.dispose()
         self.assertEqual(self.reactor.getDelayedCalls(), [])

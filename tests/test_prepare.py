@@ -17,7 +17,7 @@ from connectproxy.own import OwnPorts
 from connectproxy.prepare import ATTEMPTS, LIVE, LOOKS, QUIET, Prepared, Unusable, discard, prepare, unchanged
 from connectproxy.tls import ServerTLS, TLSOptions
 from connectproxy.watch import stamps
-from tests.fakes import FakeReactor
+from tests.fakes import FakeReactor, makeBase
 from tests.listeners.auto.tlspeer import certified
 
 
@@ -48,7 +48,7 @@ class PrepareTests(SynchronousTestCase):
 
     def prepare(self, **more: Any) -> Prepared:
         known = more.pop("known", [str(self.file), str(self.list)])
-        return prepare(self.reactor, more.pop("again", self.again), OwnPorts(), known, **more)
+        return prepare(makeBase(self.reactor), more.pop("again", self.again), known, **more)
 
     def unusable(self, **more: Any) -> Unusable:
         error: Unusable = self.assertRaises(Unusable, self.prepare, **more)

@@ -211,7 +211,7 @@ class LostTests(RaceCase):
         Whatever kind an error can have, there are words for it.
         """
         kinds = {kind for pair in self.ERRORS.values() for kind in pair}
-        self.assertEqual(kinds, set(module._WORDS))
+        self.assertEqual(kinds, set(module.WORDS))
 
     def test_several(self) -> None:
         """

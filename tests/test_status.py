@@ -32,6 +32,7 @@ class DescribeTests(SynchronousTestCase):
         parts: Any = SimpleNamespace(
             board=SimpleNamespace(regime=regime, tally=tally, draining=False),
             admission=SimpleNamespace(tunnels=1, connections=2),
+            ways=SimpleNamespace(state=lambda: {"pool": {"members": {}}}),
             audit=audit,
         )
         reloader: Any = SimpleNamespace(last=last, at=86400.0)
@@ -56,6 +57,7 @@ class DescribeTests(SynchronousTestCase):
                 "draining": False,
                 "tunnels": 1,
                 "connections": 2,
+                "upstreams": {"pool": {"members": {}}},
                 "logins_refused": 4,
                 "decisions": [{"decision": "allow", "rule": "mirror", "count": 3}],
                 "refusals": {**dict.fromkeys(sorted(LOGINS), 2), "connection_limit_reached": 1},

@@ -18,7 +18,7 @@ from connectproxy.errors import KINDS, Refused
 from connectproxy.interfaces import Attempt, Established, IUpstream, IUpstreamKind
 from connectproxy.names import Names
 from connectproxy.policy import Policy
-from tests.fakes import SETTINGS, FakeReactor, Peer, makeRequest
+from tests.fakes import SETTINGS, FakeReactor, Peer, makeRequest, makeSurroundings
 
 __all__ = ["UpstreamContract"]
 
@@ -76,7 +76,7 @@ class UpstreamContract:
         self.built: list[Peer] = []
         policy = Policy()
         self.assertTrue(verifyObject(IUpstreamKind, self.kind))
-        self.upstream = self.kind.build(self.reactor, self.settings, policy, Names(self.reactor))
+        self.upstream = self.kind.build(makeSurroundings(self.reactor, settings=self.settings, policy=policy), {})
 
     def connect(self) -> Deferred[Any]:
         """

@@ -27,6 +27,7 @@ from connectproxy.config.loader import configure, load, loadShadow
 from connectproxy.config.problem import ConfigurationError, Problem
 from connectproxy.config.schema import PROFILES, SCHEMA
 from connectproxy.config.setting import Setting
+from connectproxy.config.upstream import UpstreamURL
 from connectproxy.config.value import Config, Row
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Problem",
     "Row",
     "Setting",
+    "UpstreamURL",
     "configure",
     "load",
     "loadShadow",

@@ -15,11 +15,11 @@ from connectproxy.config.setting import Setting
 from connectproxy.config.sizes import Bound, Rate, Size
 from connectproxy.config.texts import Label, Methods, Table, Text
 from connectproxy.config.times import DAYS, Hours, Zone
-from connectproxy.config.words import Choice, Choices, Protocols
+from connectproxy.config.words import Choice, Choices, Versions
 
 __all__ = ["ARRAYS", "GROUP", "IDENTITY", "LIMIT", "RULE"]
 
-ARRAYS = ("identity", "group", "rule", "limit")
+ARRAYS = ("identity", "group", "rule", "limit", "upstream")
 """The arrays of tables besides C{listen}, by the names that they have in a file."""
 
 _WEEK = 7 * 24 * 3600
@@ -94,7 +94,7 @@ RULE = (
         "where the client came in",
     ),
     Setting(
-        "rule.protocols", "", [], Protocols("http/1.1", "h2", "socks5", "socks4", none=True), "",
+        "rule.protocols", "", [], Versions("http/1.1", "h2", "socks5", "socks4", none=True), "",
         "what the client speaks",
     ),
     Setting(

@@ -93,6 +93,7 @@ _AS_IN = {
     "limit.name": "fair-share",
     "identity.user": "ci",
     "group.name": "developers",
+    "upstream.name": "corp",
 }
 """What required keys could be, for hints."""
 

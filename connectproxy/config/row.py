@@ -108,9 +108,69 @@ def _group(said: Mapping[str, Any], options: Mapping[str, Any]) -> Faults:
     return iter(())
 
 
+def _upstream(said: Mapping[str, Any], options: Mapping[str, Any]) -> Faults:
+    """
+    Find what is wrong with an C{[[upstream]]}.
+    """
+    if options["name"] in _TAKEN:
+        yield "name", f"{shown(options['name'])} is the way without any upstream", "give it another name"
+    members, url, endpoint = options["members"], options["url"], options["endpoint"]
+    if members:
+        for name in _OF_HOPS:
+            if said.get(name):
+                message = f"{name} is for a next hop, and members make a group of upstreams"
+                yield name, message, "give each member a table of its own, and leave it out here"
+    elif not said.get("url") and not endpoint:
+        yield (
+            "url",
+            "nothing says where it is",
+            'add url, as in url = "http://proxy.example:3128", or members',
+        )
+    else:
+        for name in _OF_GROUPS:
+            if name in said:
+                yield name, f"{name} is for a group, and this is none", "add members, or leave it out"
+    if url is not None and not endpoint and url.destination is None and not url.path and not url.foreign:
+        yield "url", f"{url.text} has no host", "add host and port, or endpoint"
+    if endpoint and options["via"]:
+        yield "via", "it is reached by its endpoint already", "leave out one of the two"
+    if url is not None and url.path and options["via"]:
+        yield "via", "a UNIX socket is on this machine, and nothing leads to it", "leave out one of the two"
+    tls = url is not None and url.secure
+    for name in ("ca", "certificate", "key", "server_name", "pins"):
+        if said.get(name) and not tls:
+            message = f"{name} is for TLS, which is not spoken to it"
+            yield name, message, "say https or h2 in url, or add +tls to its scheme"
+    if options["key"] and not options["certificate"]:
+        yield "key", "there is no certificate that it belongs to", "add certificate"
+    if options["credentials"] and options["token"]:
+        yield "token", "there are credentials as well", "say one of the two"
+    if options["authentication"] == "bearer" and not options["token"]:
+        yield "authentication", "there is no token", "add token"
+    if options["authentication"] in ("basic", "digest") and not options["credentials"]:
+        yield "authentication", "there are no credentials", "add credentials"
+    for name in options["weights"]:
+        if name not in (*members, *options["backups"]):
+            yield "weights", f"{shown(name)} is none of its members", "name those that are"
+
+
+_TAKEN = ("direct",)
+"""Names that no upstream can have, since something else has them."""
+
+_OF_HOPS = (
+    "url", "endpoint", "via", "credentials", "token", "authentication", "ca", "certificate", "key", "server_name",
+    "pins", "proxy_protocol",
+)  # fmt: skip
+
+_OF_GROUPS = (
+    "members", "balance", "weights", "backups", "failures", "retry_after", "retry_after_most",
+    "attempt_timeout", "probe", "probe_interval",
+)  # fmt: skip
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Faults]] = {
     "rule": _rule,
     "limit": _limit,
     "identity": _identity,
     "group": _group,
+    "upstream": _upstream,
 }

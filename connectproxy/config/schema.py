@@ -28,7 +28,8 @@ from connectproxy.config.setting import Setting
 from connectproxy.config.sizes import Size
 from connectproxy.config.store import Store
 from connectproxy.config.texts import Strings, Text
-from connectproxy.config.words import Choice, Choices, File, FileList
+from connectproxy.config.upstream import ROUTE, UPSTREAM
+from connectproxy.config.words import Choice, File, FileList, Protocols
 
 __all__ = ["LISTEN", "PROFILES", "SCHEMA"]
 
@@ -52,7 +53,7 @@ SCHEMA = (
     ),
     Setting(
         "listen.protocols", "", ["http/1.1", "h2", "socks5", "socks4"],
-        Choices("http/1.1", "h2", "socks5", "socks4"), "",
+        Protocols("http/1.1", "h2", "socks5", "socks4"), "",
         "the protocols that are spoken there",
     ),
     Setting(
@@ -294,8 +295,10 @@ SCHEMA = (
         "socks.udp", "", True, Flag(), "",
         "serve UDP ASSOCIATE of SOCKS 5",
     ),
+    *ROUTE,
+    *UPSTREAM,
     Setting(
-        "upstream.proxy_protocol", "send-proxy-protocol", "none", Choice("none", "v1", "v2"), "none|v1|v2",
+        "direct.proxy_protocol", "send-proxy-protocol", "none", Choice("none", "v1", "v2"), "none|v1|v2",
         "the PROXY protocol header that is sent to an origin before anything else",
     ),
     Setting(

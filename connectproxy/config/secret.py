@@ -13,7 +13,7 @@ from typing import Any
 
 from connectproxy.config.forms import Form, Unfit, shown
 
-__all__ = ["Secret", "UserPassword"]
+__all__ = ["Secret", "UserPassword", "firstLine"]
 
 _OCTETS = 255
 """How long each of the two may be: RFC 1929 section 2 counts them in one octet."""
@@ -78,7 +78,7 @@ class UserPassword(Form):
         where = "the value"
         if value.startswith("@"):
             name = value[1:]
-            value, where = _firstLine(name), f"the first line of {shown(name)}"
+            value, where = firstLine(name), f"the first line of {shown(name)}"
             if not value:
                 raise Unfit((f"{where} is empty", f"write user:password there, as in {self.words}"))
         value = unicodedata.normalize("NFC", value)
@@ -87,7 +87,7 @@ class UserPassword(Form):
         return Secret(value)
 
 
-def _firstLine(name: str) -> str:
+def firstLine(name: str) -> str:
     """
     Read the first line of a file.
     """

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from connectproxy.config.forms import Form, Unfit, nearest, shown
 
-__all__ = ["Choice", "Choices", "File", "FileList", "Protocols"]
+__all__ = ["Choice", "Choices", "File", "FileList", "Protocols", "Versions"]
 
 
 def _listed(words: Sequence[str], last: str) -> str:
@@ -70,14 +70,26 @@ class Choices(Form):
         complaints: list[tuple[str, str]] = []
         for item in items:
             try:
-                self._choice.fromTOML(item)
+                self._check(item)
             except Unfit as unfit:
                 complaints += unfit.complaints
         if not items and not self._none:
             complaints.append(("nothing is left", f"give {self.words}"))
         if complaints:
             raise Unfit(*complaints)
-        return tuple(word for word in self._choice.choices if word in items)
+        choices = self._choice.choices
+        return (
+            *(word for word in choices if word in items),
+            *(word for word in dict.fromkeys(items) if word not in choices),
+        )
+
+    def _check(self, item: Any) -> None:
+        """
+        See that a word is one of them.
+
+        @raise Unfit: it is none.
+        """
+        self._choice.fromTOML(item)
 
 
 class File(Form):
@@ -152,8 +164,35 @@ class FileList(Form):
 
 class Protocols(Choices):
     """
-    Some of the protocols of clients.  The value also has the older versions of each, which
-    events name apart.
+    Some of the protocols of clients: our own, and those of listeners that somebody else has
+    installed, which are looked for only where one is named.
+    """
+
+    def __init__(self, *choices: str, none: bool = False) -> None:
+        """
+        @param choices: our own, two at least.
+        """
+        Choices.__init__(self, *choices, none=none)
+        self.words += ", and of those of other listeners that are installed"
+
+    def _check(self, item: Any) -> None:
+        """
+        See that somebody speaks a protocol.
+        """
+        if item in self._choice.choices:
+            return
+        from connectproxy.discovery import protocols  # noqa: PLC0415 - most have no need of it
+
+        known = protocols()
+        if not isinstance(item, str) or item not in known:
+            advice = known.advice(item) if isinstance(item, str) else f"give {self.words}"
+            raise Unfit((f"{shown(item)} is no protocol that a listener speaks", advice))
+
+
+class Versions(Protocols):
+    """
+    The same for those who tell clients apart: the value also has the older versions of each,
+    which events name apart.
     """
 
     _OLDER: ClassVar[Mapping[str, tuple[str, ...]]] = {"http/1.1": ("http/1.0",), "socks4": ("socks4a",)}
@@ -162,5 +201,5 @@ class Protocols(Choices):
         """
         Read an array of protocols, or a single one.
         """
-        found = Choices.fromTOML(self, value)
+        found = Protocols.fromTOML(self, value)
         return tuple(each for word in found for each in (word, *self._OLDER.get(word, ())))

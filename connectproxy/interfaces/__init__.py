@@ -25,13 +25,16 @@ from connectproxy.interfaces.inbound import (
     ISwitchboard,
 )
 from connectproxy.interfaces.outbound import (
+    IForwardingUpstream,
     INameRule,
     IRelay,
     IRule,
     IRuleKind,
+    IStandingUpstream,
     ITunnel,
     IUpstream,
     IUpstreamKind,
+    Surroundings,
 )
 from connectproxy.interfaces.values import (
     STALE,
@@ -48,6 +51,7 @@ from connectproxy.interfaces.values import (
     TunnelRequest,
     Verdict,
 )
+from connectproxy.leg import Leg
 
 __all__ = [
     "STALE",
@@ -59,6 +63,7 @@ __all__ = [
     "IAuthenticator",
     "ICarriage",
     "IDialect",
+    "IForwardingUpstream",
     "IInbound",
     "IInboundExchange",
     "IInboundTunnel",
@@ -70,14 +75,17 @@ __all__ = [
     "IRelay",
     "IRule",
     "IRuleKind",
+    "IStandingUpstream",
     "ISwitchboard",
     "ITunnel",
     "IUpstream",
     "IUpstreamKind",
     "Identified",
+    "Leg",
     "Outcome",
     "Phase",
     "ProxyUser",
+    "Surroundings",
     "Terms",
     "Timeouts",
     "TunnelRequest",

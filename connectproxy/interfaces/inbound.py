@@ -80,13 +80,19 @@ class IInboundExchange(IInbound):
     L{connectproxy.interfaces.STALE}; so may C{refuse}, and C{whenLost} before either.
     """
 
+    message: bool = Attribute(
+        "Whether the exchange is that message and its response, whoever gets it; not where it offers to change to"
+        " another protocol, which only the origin itself could."
+    )
+
     def idle(upstream: str) -> Established | None:
         """
         A connection that an earlier exchange of the same client has left open.
 
         @param upstream: the name of the way that the policy has chosen; only a
             connection that was made by that way, for the same destination and
-            the same user, will do.
+            the same user, will do.  One with a L{Established.form} and no address that
+            has been judged will do for other names, too.
         @return: it, no longer idle, as it was when it was made; or L{None}, for one
             to be made.  If the policy no longer allows its address it is closed,
             and this is asked again.

@@ -5,8 +5,8 @@ wants to go, and what moves the bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
@@ -17,7 +17,18 @@ from connectproxy.interfaces.values import Established, IPAddress, Outcome, Term
 if TYPE_CHECKING:
     from connectproxy.leg import Leg
 
-__all__ = ["INameRule", "IRelay", "IRule", "IRuleKind", "ITunnel", "IUpstream", "IUpstreamKind"]
+__all__ = [
+    "IForwardingUpstream",
+    "INameRule",
+    "IRelay",
+    "IRule",
+    "IRuleKind",
+    "IStandingUpstream",
+    "ITunnel",
+    "IUpstream",
+    "IUpstreamKind",
+    "Surroundings",
+]
 
 
 class IRule(Interface):
@@ -121,17 +132,93 @@ class IUpstream(Interface):
         """
 
 
+class IForwardingUpstream(IUpstream):
+    """
+    An upstream whose next hop takes whole messages too: a proxy that speaks HTTP.
+    """
+
+    def forward(request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
+        """
+        Connect to the next hop itself, for a message to C{request.destination} in
+        absolute-form (RFC 9112 section 3.2.2).
+
+        @return: as L{IUpstream.connect}, with L{Established.form}: a
+            L{connectproxy.wire.forwarding.HopForm}.
+        """
+
+
+class IStandingUpstream(IUpstream):
+    """
+    An upstream that holds something between requests: connections, timers, what it knows
+    of its members.
+    """
+
+    def start() -> None:
+        """
+        Requests may come from now on.
+        """
+
+    def stop() -> None:
+        """
+        No more requests come.  What is under way goes on; nothing is left of the rest.
+        Nothing happens if it has not been started.
+        """
+
+    def state() -> Mapping[str, Any]:
+        """
+        What there is to know for an operator, as JSON has it; see docs/upstreams.md.
+        """
+
+
+class Surroundings(NamedTuple):
+    """
+    What an upstream is built in.
+
+    @ivar reactor: provides the time, C{connectTCP} and whatever else the endpoints want.
+    @ivar settings: every setting of the configuration by its key.
+    @ivar policy: what judges addresses; see L{connectproxy.policy.Policy}.
+    @ivar names: looks names up; see L{connectproxy.names.Names}.
+    @ivar name: what the configuration calls the upstream; empty for one that is there
+        without being configured.
+    @ivar via: what this proxy calls itself in C{Via} fields.
+    @ivar reach: gives the upstream of a name, which has been built before; that of the
+        empty name leads to next hops: straight, and whatever their addresses are, but for
+        the proxy's own.
+    @ivar tell: takes what has become of a next hop, for the log: a format of
+        L{twisted.logger} and, by name, what is in it.
+    """
+
+    reactor: Any
+    settings: Mapping[str, Any]
+    policy: Any
+    names: Any
+    name: str
+    via: bytes
+    reach: Callable[[str], IUpstream]
+    tell: Callable[..., None]
+
+
 class IUpstreamKind(Interface):
     """
-    A kind of upstream, found in L{connectproxy.upstreams}: a module's C{kind}.
+    A kind of upstream, found in L{connectproxy.upstreams}: a module's C{kind}; or by the
+    entry points of a distribution, in the group C{connectproxy.upstreams}.
     """
 
-    kindName: str = Attribute("The name, which is the module's.")
+    kindName: str = Attribute("The name; of our own, the module's.")
+    schemes: tuple[str, ...] = Attribute(
+        "The schemes of the URLs that name one, in lower case; none for the way that is straight, and for groups."
+    )
 
-    def build(reactor: Any, settings: Mapping[str, Any], policy: Any, names: Any) -> IUpstream:
+    def build(surroundings: Surroundings, options: Mapping[str, Any]) -> IUpstream:
         """
-        @param policy: what judges addresses; see L{connectproxy.policy.Policy}.
-        @param names: looks names up; see L{connectproxy.names.Names}.
+        Make one.  This may read files and blocks; it touches neither the network nor the
+        reactor: see L{IStandingUpstream.start}.
+
+        @param options: the value of each key of the C{[[upstream]]}, defaults filled in,
+            and C{options} for those of a kind that is not ours, which nobody has checked.
+            Empty for the way that is straight.
+        @raise ValueError: what is wrong with the options and what would be right, one
+            sentence without its full stop.
         """
 
 

@@ -245,12 +245,24 @@ class Established(NamedTuple):
     @ivar tried: every attempt, in the order they were begun.
     @ivar resolved: when the name had been looked up, in seconds of the reactor's
         clock; 0.0 where nothing was looked up.
+    @ivar seen: the destination's own address, which has been judged, as C{address} has
+        it; empty where only a next hop gets to know it.
+    @ivar member: the name of the upstream that is gone through, where a group had the
+        choice; else empty.
+    @ivar members: the members of the C{Proxy-Status} field that a next hop has answered
+        with, as L{connectproxy.errors.Refusal.members}.
+    @ivar form: how a message is put to a next hop that forwards it itself; L{None}
+        where the connection leads to the destination.
     """
 
     protocol: Leg
     address: str
     tried: tuple[Attempt, ...] = ()
     resolved: float = 0.0
+    seen: str = ""
+    member: str = ""
+    members: str = ""
+    form: Any = None
 
 
 class Outcome(NamedTuple):
@@ -289,6 +301,7 @@ class Outcome(NamedTuple):
 STALE = "stale"
 """
 The L{Outcome.kind} of an exchange whose connection, an idle one, had been closed by
-the origin before any octet of an answer: nothing has been lost, and it can be begun
-again on another connection (RFC 9112 section 9.3.1).
+the origin before any octet of an answer (RFC 9112 section 9.3.1), or to whose request a
+next hop has answered 407 and can be asked again: nothing has been lost, and it can be
+begun again on another connection.
 """

@@ -5,6 +5,11 @@ open.
 They belong to that client and are closed with it: nobody gets to use a connection
 that was made for somebody else, nor one that was made for another user or by
 another way.
+
+Nor for another destination, but for one case: a next hop that forwards messages itself
+can be asked for any.  That needs nothing of the destination's to be judged here, so it is
+for names only, and not behind an address that has been judged; and no group that may have
+a choice of its own for each destination.
 """
 
 from __future__ import annotations
@@ -12,16 +17,21 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from connectproxy.address import Destination
+from connectproxy.interfaces import Established
 from connectproxy.sockets import hasArrived
 
 if TYPE_CHECKING:
     from connectproxy.origin.connection import OriginConnection
     from connectproxy.origin.lifetime import Lifetime
 
-__all__ = ["MOST", "OriginPool"]
+__all__ = ["MOST", "Key", "OriginPool"]
 
 MOST = 8
 """How many idle connections one client may leave."""
+
+Key = tuple[Hashable, Destination, str | None]
+"""The way by which a connection was made, its destination and the user."""
 
 
 class OriginPool:
@@ -40,23 +50,42 @@ class OriginPool:
     def __len__(self) -> int:
         return len(self._idle)
 
-    def put(self, key: Hashable, connection: OriginConnection) -> None:
+    def put(self, key: Key, connection: OriginConnection) -> None:
         """
         Keep a connection that is reusable.
 
-        @param key: the way by which it was made, its destination and the user.
+        @param key: what it was made for.
         """
         if len(self._idle) >= self.most:
             self.remove(next(iter(self._idle)))
-        self._idle[connection] = key
+        established = connection.established
+        if established.form is None:
+            self._idle[connection] = key
+        else:
+            way, destination, user = key
+            self._idle[connection] = way, None if _serves(established) else destination, user, _HOP
         connection.keep(self)
 
-    def take(self, key: Hashable) -> OriginConnection | None:
+    def take(self, key: Key, message: bool = True) -> OriginConnection | None:
         """
-        A connection that was put in with the same key, the latest first; or L{None}.
+        A connection that may be used for what the key says, the latest first; or L{None}.
 
         One on which something has come meanwhile is closed: it would be taken for the
         response to the next request.
+
+        @param message: whether one to a next hop that forwards messages itself will do.
+        """
+        found = self._take(key)
+        if found is None and message and self._idle:
+            way, destination, user = key
+            found = self._take((way, destination, user, _HOP))
+            if found is None and _isName(destination):
+                found = self._take((way, None, user, _HOP))
+        return found
+
+    def _take(self, key: Hashable) -> OriginConnection | None:
+        """
+        A connection that is kept under a key.
         """
         for connection, known in reversed(tuple(self._idle.items())):
             if known == key:
@@ -89,3 +118,23 @@ class OriginPool:
         """
         for connection in list(self._idle):
             self.remove(connection)
+
+
+_HOP = "hop"
+"""Tells the keys of connections to next hops, which take messages in another form."""
+
+
+def _serves(established: Established) -> bool:
+    """
+    Whether a connection to a next hop will do for other destinations.
+    """
+    return not established.seen and not established.member
+
+
+def _isName(destination: Destination) -> bool:
+    """
+    Whether no address of a destination is known before it is looked up: C{localhost} is one
+    by definition (RFC 6761 section 6.3).
+    """
+    host = destination.host
+    return destination.ip is None and host != "localhost" and not host.endswith(".localhost")

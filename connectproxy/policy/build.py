@@ -14,8 +14,8 @@ from typing import Any
 
 from connectproxy.address import Networks
 from connectproxy.config import ConfigurationError, Problem, loadShadow
-from connectproxy.discovery import kinds, plugins
-from connectproxy.interfaces import Action, IRuleKind, IUpstreamKind
+from connectproxy.discovery import Unloadable, kinds, rules
+from connectproxy.interfaces import Action, IRuleKind
 from connectproxy.policy.advice import advise
 from connectproxy.policy.asked import Single
 from connectproxy.policy.judge import Policy
@@ -83,6 +83,7 @@ class _Building:
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
         self._kinds = kinds("connectproxy.rules", IRuleKind)
+        self._catalogue = rules(IRuleKind)
         self._parts: list[Single | Table] = []
         self._rules: list[Rule] = []
         self._named: list[Rule] = []  # all so far that allow by name whatever the address is
@@ -149,13 +150,13 @@ class _Building:
         Add a rule in Python where a C{[[rule]]} says that it is to be.
         """
         name, where = row.options["kind"], row.where
-        kind = self._kinds.get(name) or plugins(IRuleKind).get(name)
+        try:
+            kind = self._catalogue.get(name)
+        except Unloadable as error:
+            self._problems.append(Problem("rule.kind", where, str(error), ""))
+            return
         if kind is None:
-            known = sorted({*self._kinds, *plugins(IRuleKind)})
-            near = difflib.get_close_matches(name, known, 1)
-            advice = (
-                f"do you mean {near[0]}?" if near else f"there are {', '.join(known)}, and those of plugins"
-            )
+            advice = self._catalogue.advice(name)
             self._problems.append(Problem("rule.kind", where, f"there is no rule kind {name!a}", advice))
             return
         self._flush()
@@ -178,7 +179,7 @@ class _Building:
         if rule.action is Action.ALLOW and not rule.networks:
             self._named.append(rule)
         if rule.upstream:
-            known = kinds("connectproxy.upstreams", IUpstreamKind)
+            known = ["direct", *(row.options["name"] for row in self._config.rows["upstream"])]
             if rule.upstream not in known:
                 near = difflib.get_close_matches(rule.upstream, known, 1)
                 advice = f"do you mean {near[0]}?" if near else f"there are: {', '.join(known)}"

@@ -5,7 +5,7 @@ differs from one beside it.
 
 from __future__ import annotations
 
-from connectproxy.interfaces import IPAddress, TunnelRequest, Verdict
+from connectproxy.interfaces import Action, IPAddress, TunnelRequest, Verdict
 from connectproxy.policy.judge import Policy
 from connectproxy.policy.trace import Step
 
@@ -19,8 +19,11 @@ class InForce:
     @ivar policy: that policy.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+    def __init__(self, policy: Policy | None = None) -> None:
+        """
+        @param policy: the first one; until there is one, everything is denied.
+        """
+        self.policy = Policy(default=Action.DENY) if policy is None else policy
 
     def decideRequest(self, request: TunnelRequest) -> Verdict:
         """

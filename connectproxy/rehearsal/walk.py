@@ -14,11 +14,9 @@ from connectproxy.policy import Policy, difference
 from connectproxy.questions import Question
 from connectproxy.race import ADDRESSES
 from connectproxy.rehearsal.answer import Answer, refused
+from connectproxy.routes import Routes, defaultWay, judges
 
-__all__ = ["DIRECT", "Asked", "Walk", "order"]
-
-DIRECT = "direct"
-"""The upstream that is gone by where no rule names one."""
+__all__ = ["Asked", "Walk", "order"]
 
 Asked = tuple[str, Policy, TunnelRequest, IPAddress | None, str | None]
 """What rules were asked: a title, which rules, and the arguments of L{Policy.trace}."""
@@ -31,7 +29,7 @@ class Walk:
 
     def __init__(
         self,
-        config: Mapping[str, Any],
+        config: Any,
         policy: Policy,
         shadow: Policy | None,
         question: Question,
@@ -46,6 +44,7 @@ class Walk:
         @param asked: is told what the rules are asked.
         """
         self._config = config
+        self._routes = Routes({}, defaultWay(config["route.upstream"]), config["route.direct"])
         self._policy = policy
         self._shadow = shadow
         self._question = question
@@ -83,7 +82,11 @@ class Walk:
             return verdict
         ip = request.destination.ip
         addresses = self._question.addresses if ip is None else (ip,)
-        if addresses is not None:
+        if ip is None and not judges(self._config, way := self._way(verdict)):
+            self._notes.append(f"by way of {way} nobody here sees the address: only rules about names apply")
+            if verdict.provisional:
+                verdict = policy.judge(request, None)
+        elif addresses is not None:
             verdict = self._dial(order(addresses), verdict)
         elif verdict.provisional and policy.judge(request, None).action is Action.DENY:
             return Answer("depends", verdict.rule, verdict.reason, reports=verdict.reports)
@@ -100,6 +103,12 @@ class Walk:
         self._name = name
         self._ask(f"the TLS server name {name}" if name else "no TLS server name", self._address, name)
         return policy.decideServerName(request, self._address, name)
+
+    def _way(self, verdict: Verdict) -> str:
+        """
+        The name of the way that what is allowed takes.
+        """
+        return verdict.upstream or self._routes.wayOf(self._request)
 
     def _dial(self, addresses: Sequence[IPAddress], verdict: Verdict) -> Verdict:
         """
@@ -137,7 +146,7 @@ class Walk:
             "allow",
             verdict.rule,
             verdict.reason,
-            upstream=verdict.upstream or DIRECT,
+            upstream=self._way(verdict),
             connectTimeout=connect,
             idleTimeout=idle,
             lifetime=lifetime,

@@ -11,10 +11,8 @@ as if no proxy stood between them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.logger import Logger
@@ -28,12 +26,13 @@ from connectproxy.interfaces import (
     IPAddress,
     IUpstream,
     IUpstreamKind,
+    Surroundings,
     TunnelRequest,
     Verdict,
 )
+from connectproxy.introduction import INTRODUCTIONS
 from connectproxy.names import Names, TooManyLookups
 from connectproxy.race import Race
-from connectproxy.wire.proxyheader import SocketAddress, formatBlock, formatLine
 
 __all__ = ["DirectUpstream", "kind"]
 
@@ -163,29 +162,6 @@ class DirectUpstream:
         return result
 
 
-def _headers(
-    write: Callable[[SocketAddress | None, SocketAddress], bytes],
-) -> Callable[[TunnelRequest, str], bytes]:
-    """
-    What makes a PROXY header for a connection to an address.
-
-    @param write: L{formatLine} or L{formatBlock}.
-    """
-
-    def introduce(request: TunnelRequest, host: str) -> bytes:
-        client = request.client
-        source = None  # who comes by a UNIX socket has no address that could be told
-        if isinstance(client, IPv4Address | IPv6Address):
-            source = SocketAddress(ip_address(client.host), client.port)
-        return write(source, SocketAddress(ip_address(host), request.destination.port))
-
-    return introduce
-
-
-_INTRODUCTIONS = {"none": None, "v1": _headers(formatLine), "v2": _headers(formatBlock)}
-"""By the value of C{upstream.proxy_protocol}."""
-
-
 @implementer(IUpstreamKind)
 class _Kind:
     """
@@ -193,17 +169,19 @@ class _Kind:
     """
 
     kindName = "direct"
+    schemes = ()
 
-    def build(self, reactor: Any, settings: Mapping[str, Any], policy: Any, names: Names) -> IUpstream:
+    def build(self, surroundings: Surroundings, options: Mapping[str, Any]) -> IUpstream:
         """
         @see: L{IUpstreamKind.build}
         """
+        reactor = surroundings.reactor
         return DirectUpstream(
             reactor,
-            policy.decideAddress,
-            names,
+            surroundings.policy.decideAddress,
+            surroundings.names,
             connectTCPFor(reactor),
-            _INTRODUCTIONS[settings["upstream.proxy_protocol"]],
+            INTRODUCTIONS[surroundings.settings["direct.proxy_protocol"]],
         )
 
 

@@ -10,6 +10,8 @@ All of it is pure: heads in, octets or values out.
 A head is never passed on as it came but written from what was read, so that the
 next hop can't read anything else in it.  Fields keep their order and values.
 
+A next hop that is a proxy itself is asked in absolute-form, as a L{HopForm} writes it.
+
 What delimits the bodies is L{connectproxy.wire.framing}'s to find out and the
 caller's to say; policy, credentials and caches are nobody's here.
 """
@@ -25,6 +27,7 @@ from connectproxy.errors import Refusal
 from connectproxy.wire.fields import connectionOptions, elements, endToEnd, writeFields
 from connectproxy.wire.framing import Delimiter, Framing
 from connectproxy.wire.grammar import escape
+from connectproxy.wire.hopform import HopForm, requestLine
 from connectproxy.wire.http1 import RequestHead, checkHost
 from connectproxy.wire.response import ResponseHead
 from connectproxy.wire.target import Target, parseTarget, readAuthority, targetForm
@@ -32,6 +35,7 @@ from connectproxy.wire.target import Target, parseTarget, readAuthority, targetF
 __all__ = [
     "SAFE",
     "UPGRADE",
+    "HopForm",
     "Target",
     "checkRequest",
     "endToEnd",
@@ -199,19 +203,22 @@ def formatRequest(
     framing: Framing,
     upgrade: bool = False,
     maxForwards: int | None = None,
+    form: HopForm | None = None,
 ) -> bytes:
     """
-    Write the head for the origin.
+    Write the head for the origin, or for a next hop.
 
     @param head: what came, found right by L{checkRequest}.
     @param via: our pseudonym.
     @param framing: that of the body as it goes out.
     @param upgrade: whether to pass the offer of L{UPGRADE} on.
     @param maxForwards: the new value of C{Max-Forwards}, 0 or more.
+    @param form: that of the next hop, where it is one and not the origin.
     """
     return formatOriginHead(
         head.method.encode(), target.path, target.hostField, head.fields, via,
         received=b"1.1" if head.minor else b"1.0", framing=framing, upgrade=upgrade, maxForwards=maxForwards,
+        form=form,
     )  # fmt: skip
 
 
@@ -226,9 +233,11 @@ def formatOriginHead(
     framing: Framing,
     upgrade: bool = False,
     maxForwards: int | None = None,
+    form: HopForm | None = None,
 ) -> bytes:
     """
-    Write the head of a request for the origin, whatever version it came in.
+    Write the head of a request for the origin, or for a next hop, whatever version it
+    came in.
 
     It says HTTP/1.1 and has C{Host} first, from the target (RFC 9112 section 3.2.2).
     The connection is not asked to close.
@@ -244,13 +253,15 @@ def formatOriginHead(
     @param framing: that of the body as it goes out; not L{CLOSE<connectproxy.wire.framing.CLOSE>}.
     @param upgrade: whether to offer L{UPGRADE}.
     @param maxForwards: as for L{formatRequest}.
+    @param form: likewise.
     @raise ValueError: a request has no body that goes on until the end.
     """
     dropped = _MADE_ANEW if maxForwards is None else _FORWARDS
     if received == b"1.0":
         # To be ignored from HTTP/1.0 (RFC 9110 section 10.1.1), which could not be told to go on.
         dropped = dropped | _EXPECT
-    parts = [b"%b %b HTTP/1.1\r\nHost: %b" % (method, path, hostField)]
+    begin = requestLine if form is None else form.begin
+    parts = [begin(method, path, hostField)]
     writeFields(fields, dropped, parts)
     if upgrade:
         parts.append(b"\r\nConnection: Upgrade\r\nUpgrade: %b" % UPGRADE)

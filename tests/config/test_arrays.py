@@ -114,6 +114,7 @@ class RowsTests(LoadCase):
             {
                 "rule": [f'{path}:4 [[rule]] "mirror"', f'{path}:13 [[rule]] "other"'],
                 "limit": [f'{path}:7 [[limit]] "fair"'],
+                "upstream": [],
                 "identity": [f'{path}:10 [[identity]] "farm"'],
                 "group": [],
             },

@@ -119,7 +119,7 @@ class FileTests(LoadCase):
                 'F:2 idle: there is no key "idle" here; it belongs below [timeouts]',
                 'F:3 colour: there is no key "colour" here;'
                 " here can be listen, proxy, auth, identity, group, policy, rule, allow, access_log, timeouts, limits,"
-                " limit, audit, control, socks, upstream, relay",
+                " limit, audit, control, socks, route, upstream, direct, relay",
                 'F:5 [timeouts] idel: there is no key "idel" here; do you mean idle?',
                 'F:6 [timeouts] tunnels: there is no key "tunnels" here; it belongs below [limits] or [[limit]]',
                 'F:7 [timeouts] colour: there is no key "colour" here; here can be head, handshake, connect,'

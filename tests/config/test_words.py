@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.config.forms import Form, Unfit
-from connectproxy.config.words import Choice, Choices, File, FileList, Protocols
+from connectproxy.config.words import Choice, Choices, File, FileList, Protocols, Versions
 from tests.config.test_forms import TOML
+from tests.installed import install
 
 FORMS: tuple[Form, ...] = (Choice("red", "blue"), Choices("red", "blue", "green"), File(), FileList())
 
@@ -152,6 +153,49 @@ class FileNameTests(SynchronousTestCase):
 
 class ProtocolsTests(SynchronousTestCase):
     """
+    Protocols, of ours and of others.
+    """
+
+    def test_installed(self) -> None:
+        """
+        What somebody else has installed goes behind ours, in the order in which it is
+        written; nothing is imported for it.
+        """
+        install(self, {"connectproxy.listeners": {"toy": "nowhere:kind", "toy2": "nowhere:kind"}})
+        form = Protocols("http/1.1", "h2")
+        self.assertEqual(form.fromTOML(["toy2", "h2", "toy", "toy2"]), ("h2", "toy2", "toy"))
+        self.assertEqual(form.fromTOML("toy"), ("toy",))
+        self.assertEqual(
+            form.words,
+            'an array of some of "http/1.1" and "h2", and of those of other listeners that are installed',
+        )
+
+    def test_unknown(self) -> None:
+        """
+        What nobody speaks is told with what was probably meant, of all that there is.
+        """
+        install(self, {"connectproxy.listeners": {"toy": "nowhere:kind"}})
+        form = Protocols("http/1.1", "h2")
+        with self.assertRaises(Unfit) as caught:
+            form.fromTOML(["tOy", "zzz", 5, []])
+        self.assertEqual(
+            caught.exception.complaints,
+            (
+                ('"tOy" is no protocol that a listener speaks', "do you mean toy?"),
+                (
+                    '"zzz" is no protocol that a listener speaks',
+                    "there are h2, http/1.1, socks4, socks5, toy; others are found by entry points in the group"
+                    " connectproxy.listeners",
+                ),
+                ("5 is no protocol that a listener speaks", f"give {form.words}"),
+                ("an array is no protocol that a listener speaks", f"give {form.words}"),
+            ),
+        )
+        self.assertRaises(Unfit, form.fromTOML, [])
+
+
+class VersionsTests(SynchronousTestCase):
+    """
     Protocols, with their older versions.
     """
 
@@ -159,7 +203,7 @@ class ProtocolsTests(SynchronousTestCase):
         """
         Events name older versions apart; who lists a protocol means them, too.
         """
-        form = Protocols("http/1.1", "h2", "socks4", none=True)
+        form = Versions("http/1.1", "h2", "socks4", none=True)
         self.assertEqual(form.fromTOML(["socks4", "h2"]), ("h2", "socks4", "socks4a"))
         self.assertEqual(form.fromTOML("http/1.1"), ("http/1.1", "http/1.0"))
         self.assertEqual(form.fromTOML([]), ())

@@ -22,7 +22,7 @@ from connectproxy.policy import Policy
 from connectproxy.race import ATTEMPT_DELAY
 from connectproxy.rules.private import PrivateAddresses
 from connectproxy.upstreams.direct import RESOLUTION_DELAY, DirectUpstream, kind
-from tests.fakes import FakeLookup, FakeReactor, Peer, makeRequest
+from tests.fakes import FakeLookup, FakeReactor, Peer, makeRequest, makeSurroundings
 
 SIX = "2606:4700::1111"
 FOUR = "1.1.1.1"
@@ -366,7 +366,7 @@ class KindTests(SynchronousTestCase):
         """
         reactor = FakeReactor()
         policy = Policy([PrivateAddresses(Networks.parse("10.0.0.0/8"))])
-        upstream = kind.build(reactor, configure(), policy, Names(reactor))
+        upstream = kind.build(makeSurroundings(reactor, settings=configure(), policy=policy), {})
         upstream.connect(makeRequest("10.0.0.1:443"), Factory.forProtocol(Peer))
         self.failureResultOf(
             upstream.connect(makeRequest("127.0.0.1:443"), Factory.forProtocol(Peer)), Refused

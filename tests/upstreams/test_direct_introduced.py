@@ -14,14 +14,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.names import Names
-from connectproxy.policy import Policy
 from connectproxy.race import ATTEMPT_DELAY
 from connectproxy.sockets import unsent
 from connectproxy.upstreams import direct
 from connectproxy.wire.proxyheader import HeaderReader, ProxyHeader, SocketAddress, Transport
 from tests.conformance import UpstreamContract
-from tests.fakes import SETTINGS, FakeReactor, Peer, addressOf, makeRequest
+from tests.fakes import SETTINGS, FakeReactor, Peer, addressOf, makeRequest, makeSurroundings
 
 CLIENT = addressOf("192.0.2.7", 51000)
 CLIENT6 = addressOf("2001:db8::7", 51000)
@@ -34,7 +32,7 @@ class IntroducedContractTests(UpstreamContract, SynchronousTestCase):
 
     kind = direct.kind
     target = "[2001:db8::1]:443"
-    settings: ClassVar[Mapping[str, Any]] = {**SETTINGS, "upstream.proxy_protocol": "v2"}
+    settings: ClassVar[Mapping[str, Any]] = {**SETTINGS, "direct.proxy_protocol": "v2"}
 
     def phases(self) -> Mapping[str, tuple[Callable[[], Any], str]]:
         return {"dialling": (self.dial, "connection_timeout")}
@@ -74,8 +72,8 @@ class IntroductionTests(SynchronousTestCase):
         """
         Ask for a connection.
         """
-        settings = {**SETTINGS, "upstream.proxy_protocol": version}
-        upstream = direct.kind.build(self.reactor, settings, Policy(), Names(self.reactor))
+        settings = {**SETTINGS, "direct.proxy_protocol": version}
+        upstream = direct.kind.build(makeSurroundings(self.reactor, settings=settings), {})
         return upstream.connect(makeRequest(target, client=client), Factory.forProtocol(protocol))
 
     def sent(self, *args: Any, **fields: Any) -> bytes:
@@ -144,7 +142,7 @@ class IntroductionTests(SynchronousTestCase):
         """
         By default the client says everything that is said.
         """
-        self.assertEqual(SETTINGS["upstream.proxy_protocol"], "none")
+        self.assertEqual(SETTINGS["direct.proxy_protocol"], "none")
         self.assertEqual(self.sent("none"), b"")
 
     def test_first(self) -> None:

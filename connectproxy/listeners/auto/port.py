@@ -9,7 +9,7 @@ three and the client waits for its answer then.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
@@ -19,7 +19,8 @@ from twisted.internet.protocol import Factory
 from zope.interface import classImplements, implementer
 
 from connectproxy.address import Networks
-from connectproxy.discovery import kinds
+from connectproxy.discovery import Unloadable, kinds
+from connectproxy.discovery import protocols as spoken
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Arrival, IDialect, IListenerKind, ISwitchboard
 from connectproxy.listeners.auto.reception import TLS_RECORD, Reception
@@ -208,10 +209,15 @@ class _Kind:
         C{listen}, and one that is missing has the schema's default.
 
         @raise ValueError: a certificate can't be used.
+        @raise Unloadable: a protocol is not spoken, or whoever speaks it can't be loaded.
         """
-        dialects = self.dialects()
-        every = tuple(name for each in dialects.values() for name in each.protocolNames)
+        own = self.dialects()
+        every = tuple(name for each in own.values() for name in each.protocolNames)
         protocols = tuple(mapping.get("protocols", every))
+        try:
+            dialects = self.dialects(protocols)
+        except Unloadable as error:
+            raise Unloadable(f"{where}: {error}") from error
         tls = None
         if mapping.get("tls_certificate"):
             certificates = tuple(mapping["tls_certificate"])
@@ -240,18 +246,31 @@ class _Kind:
             mapping.get("name", ""),
         )
 
-    def dialects(self) -> dict[str, Any]:
+    def dialects(self, protocols: Sequence[str] = ()) -> dict[str, Any]:
         """
-        Every protocol that can share a port, by the name of its kind.
+        Every protocol of ours that can share a port, by the name of its kind, and whatever
+        else speaks one of some protocols.
+
+        @raise Unloadable: nothing speaks one of them.
         """
         found = kinds("connectproxy.listeners", IListenerKind)
-        return {name: each for name, each in found.items() if IDialect.providedBy(each)}
+        dialects = {name: each for name, each in found.items() if IDialect.providedBy(each)}
+        known = {name for each in dialects.values() for name in each.protocolNames}
+        others = spoken(IDialect) if set(protocols) - known else {}
+        for name in protocols:
+            if name not in known:
+                kind = others.get(name)
+                if kind is None:
+                    raise Unloadable(f"no listener speaks {name!a}")
+                if kind not in dialects.values():
+                    dialects[f"{kind.kindName} for {name}"] = kind  # no name that one of ours has
+        return dialects
 
     def listen(
         self, reactor: Any, description: str, options: PortOptions, switchboard: ISwitchboard
     ) -> Deferred[Any]:
         """See L{IListenerKind.listen}."""
-        return listenAt(reactor, description, AutoFactory(switchboard, description, options, self.dialects()))
+        return listenAt(reactor, description, AutoFactory(switchboard, description, options, self.dialects(options.protocols)))
 
 
 kind = _Kind()

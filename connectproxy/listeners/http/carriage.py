@@ -32,6 +32,7 @@ from connectproxy.wire.forwarding import (
 )
 from connectproxy.wire.framing import NONE, BodyReader, Framing
 from connectproxy.wire.http1 import RequestHead
+from connectproxy.wire.response import ResponseHead
 from connectproxy.wire.target import Target
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ class Carriage:
 
     __slots__ = (
         "_began", "_blocked", "_body", "_chunks", "_down", "_forwards", "_framing", "_head", "_keep", "_key",
-        "_minor", "_octets", "_origin", "_proxy", "_repeated", "_status", "_target", "_terms", "_tunnel", "_up",
-        "_upgrade", "_whenLost", "finished", "relayName", "request",
+        "_minor", "_octets", "_origin", "_proxy", "_repeated", "_repeats", "_sent", "_status", "_target", "_terms",
+        "_tunnel", "_up", "_upgrade", "_whenLost", "finished", "relayName", "request",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +81,7 @@ class Carriage:
         self._body: BodyReader | None = None
         self._upgrade = False
         self._repeated = repeated
-        self._octets = b""
+        self._octets = self._sent = b""
         if repeated is not None:
             self._keep = repeated.keep
         else:
@@ -94,7 +95,7 @@ class Carriage:
         self._whenLost: Callable[[], None] | None = None
         self._key: Any = None
         self._terms: Terms | None = None
-        self._blocked = self._chunks = False
+        self._repeats = self._blocked = self._chunks = False
         self._status: int | None = None
         self._up = self._down = 0
         self._began = 0.0
@@ -112,6 +113,11 @@ class Carriage:
             arrival,
             head.target,
         )
+
+    @property
+    def message(self) -> bool:
+        """See L{IInboundExchange<connectproxy.interfaces.IInboundExchange>}."""
+        return not self._upgrade
 
     @property
     def _partial(self) -> bool:
@@ -137,6 +143,24 @@ class Carriage:
             proxy.next()
         else:
             proxy.finish(unread=bool(proxy.early) or self._partial)
+
+    def _challenged(self, head: ResponseHead) -> None:
+        """
+        The response is a 407.  It never goes on: the client would take it for ours.  A next hop
+        is asked once more if that makes sense, and nothing of the body has gone there.
+        """
+        origin: Any = self._origin
+        form = origin.established.form
+        if form is None:
+            self._end(Refusal("http_protocol_error", "the status is 407, which is for proxies"), "origin")
+        elif form.challenged(head, self._sent) and not self._repeats and not self._up:
+            self._repeats = True
+            self._blocked = False
+            self._origin = None
+            origin.abort()
+            self._finish("origin", STALE)
+        else:
+            self._end(form.refusal(head), "origin")
 
     def _end(self, refusal: Refusal, endedBy: str) -> None:
         """

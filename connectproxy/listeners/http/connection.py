@@ -25,7 +25,6 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from connectproxy.address import parseAuthority
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import Arrival, Established, IInboundTunnel, TunnelRequest
 from connectproxy.leg import Leg
@@ -33,11 +32,11 @@ from connectproxy.listeners.http.ending import State
 from connectproxy.listeners.http.exchange import Exchange
 from connectproxy.listeners.http.flow import Flow
 from connectproxy.listeners.http.repeat import Repeated
-from connectproxy.listeners.http.request import Answer, take
+from connectproxy.listeners.http.request import Answer, take, tunnelTo
 from connectproxy.origin import OriginPool
 from connectproxy.sockets import readNow, setNoDelay, writeNow
 from connectproxy.wire.forwarding import parseTarget, persistent
-from connectproxy.wire.http1 import CONNECTED, HeadReader, RequestHead, checkConnect
+from connectproxy.wire.http1 import CONNECTED, HeadReader, RequestHead
 
 __all__ = ["HTTPProxy"]
 
@@ -181,8 +180,7 @@ class HTTPProxy(Flow):
         """
         Have the request for a tunnel placed.
         """
-        refusal = checkConnect(head)
-        destination = parseAuthority(head.target) if refusal is None else refusal
+        destination = tunnelTo(self, head)
         if isinstance(destination, Refusal):
             self._reject(destination, head)
             return
@@ -211,7 +209,7 @@ class HTTPProxy(Flow):
         transport: Any = self.transport
         if not self.factory.noDelay:
             setNoDelay(transport)
-        writeNow(transport, CONNECTED)
+        writeNow(transport, self.factory.connected(established) if established.members else CONNECTED)
         return self.release()
 
     def release(self) -> Leg:

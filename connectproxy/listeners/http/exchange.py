@@ -35,6 +35,7 @@ from connectproxy.origin import OriginConnection
 from connectproxy.wire.date import date
 from connectproxy.wire.forwarding import (
     SAFE,
+    HopForm,
     formatInterim,
     formatRequest,
     formatResponseHead,
@@ -73,7 +74,7 @@ class Exchange(Carriage):
         pool = self._proxy.pool
         if pool is None:
             return None
-        self._origin = origin = pool.take(key)
+        self._origin = origin = pool.take(key, self.message)
         return None if origin is None else origin.established
 
     def accept(self, established: Established, terms: Terms | None = None) -> Exchange:
@@ -89,7 +90,10 @@ class Exchange(Carriage):
             self._origin = origin
         self._began = factory.clock.seconds()
         repeated = self._repeated
-        head = self._write() if repeated is None else repeated.write(self._head, self._target)
+        form = established.form
+        head = self._write(form) if repeated is None else repeated.write(self._head, self._target, form)
+        if form is not None:
+            self._sent = head
         more = self._partial
         origin.begin(
             self,
@@ -104,9 +108,9 @@ class Exchange(Carriage):
             self._readBody()
         return self
 
-    def _write(self) -> bytes:
+    def _write(self, form: HopForm | None) -> bytes:
         """
-        The head for the origin.
+        The head for the origin, or for a next hop.
         """
         factory = self._proxy.factory
         head = formatRequest(
@@ -116,10 +120,11 @@ class Exchange(Carriage):
             framing=self._framing,
             upgrade=self._upgrade,
             maxForwards=self._forwards,
+            form=form,
         )
         if self._octets and self._framing is NONE and not self._upgrade:
             self._proxy.repeated = learn(
-                self._octets, self._head, self._target, self._keep, head, factory.limits
+                self._octets, self._head, self._target, self._keep, head, factory.limits, form
             )
         return head
 
@@ -233,8 +238,7 @@ class Exchange(Carriage):
         The final response.
         """
         if head.status == 407:
-            # Its challenge would not go on, and the client would take it for ours.
-            self._end(Refusal("http_protocol_error", "the status is 407, which is for proxies"), "origin")
+            self._challenged(head)
             return
         proxy = self._proxy
         factory = proxy.factory

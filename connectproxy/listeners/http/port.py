@@ -19,12 +19,13 @@ from twisted.internet.protocol import Factory
 from zope.interface import classImplements, implementer
 
 from connectproxy.errors import Refusal
-from connectproxy.interfaces import Arrival, IDialect, IReceiver, ISwitchboard
+from connectproxy.interfaces import Arrival, Established, IDialect, IReceiver, ISwitchboard
 from connectproxy.listeners.http.connection import HTTPProxy
 from connectproxy.origin import Patience
 from connectproxy.port import listenAt, noOptions
 from connectproxy.sockets import answersALPN
-from connectproxy.wire.http1 import Limits
+from connectproxy.wire.http1 import Limits, formatResponse
+from connectproxy.wire.proxystatus import withOurs
 from connectproxy.wire.refusal import formatRefusal
 
 __all__ = ["HTTPProxyFactory", "kind"]
@@ -108,6 +109,13 @@ class HTTPProxyFactory(Factory):
         return formatRefusal(
             refusal, self.identifier, withBody=withBody, close=close, asked=asked, target=target
         )
+
+    def connected(self, established: Established) -> bytes:
+        """
+        The success of a CONNECT that next hops have said something about.
+        """
+        field = "Proxy-Status", withOurs(established.members, self.identifier)
+        return formatResponse(200, "Connection established", [field])
 
     def acceptableProtocols(self) -> list[bytes]:
         """

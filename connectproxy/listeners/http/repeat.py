@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from connectproxy.wire.hopform import HopForm, behindBeginning, requestLine
 from connectproxy.wire.http1 import Limits, RequestHead
 from connectproxy.wire.target import Target
 
@@ -38,7 +39,7 @@ class Repeated(NamedTuple):
     @ivar section: its octets, with the blank line.
     @ivar fields: as in L{RequestHead}.
     @ivar keep: whether the client's connection goes on.
-    @ivar written: what goes to the origin behind the value of Host.
+    @ivar written: what goes to the origin, or to a next hop, behind what its head begins with.
     @ivar line: octets that the request line may have, without its CRLF.
     """
 
@@ -62,32 +63,38 @@ class Repeated(NamedTuple):
         method, target = found.groups()
         return RequestHead(method.decode(), target, 1, self.fields)
 
-    def write(self, head: RequestHead, target: Target) -> bytes:
+    def write(self, head: RequestHead, target: Target, form: HopForm | None = None) -> bytes:
         """
-        The head for the origin.
+        The head for the origin, or for a next hop.
 
         @param head: what L{read} has given.
+        @param form: that of the next hop, where it is one; it may be another than before.
         """
-        return b"%b %b HTTP/1.1\r\nHost: %b%b" % (
-            head.method.encode(),
-            target.path,
-            target.hostField,
-            self.written,
-        )
+        begin = requestLine if form is None else form.begin
+        return begin(head.method.encode(), target.path, target.hostField) + self.written
 
 
 def learn(
-    octets: bytes, head: RequestHead, target: Target, keep: bool, written: bytes, limits: Limits
+    octets: bytes,
+    head: RequestHead,
+    target: Target,
+    keep: bool,
+    written: bytes,
+    limits: Limits,
+    form: HopForm | None = None,
 ) -> Repeated | None:
     """
     Keep what a request has said, in case it is said again.
 
     @param octets: the whole head as it came, and nothing else.
-    @param written: the head for the origin.
+    @param written: the head as it went out.
+    @param form: that of the next hop that it went to, where it was one.
     @return: L{None} for one that can't be kept.
     """
     found = _LINE.match(octets)
-    begun = b"%b %b HTTP/1.1\r\nHost: %b" % (head.method.encode(), target.path, target.hostField)
-    if found is None or len(octets) - found.end() > LONGEST or not written.startswith(begun):
+    if found is None or len(octets) - found.end() > LONGEST:
         return None
-    return Repeated(octets[found.end() :], head.fields, keep, written[len(begun) :], limits.line)
+    rest = behindBeginning(written, head.method.encode(), target.path, target.hostField, form)
+    if rest is None:
+        return None
+    return Repeated(octets[found.end() :], head.fields, keep, rest, limits.line)

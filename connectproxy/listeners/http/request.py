@@ -1,7 +1,7 @@
 """
-What a request that is no CONNECT asks for, and what becomes of it.
+What a request asks for, and what becomes of it: a CONNECT, or any other.
 
-A target in absolute form is forwarded (RFC 9112 section 3.2.2), one in origin form
+Of the others a target in absolute form is forwarded (RFC 9112 section 3.2.2), one in origin form
 is for the proxy itself, and what could be read in two ways is refused.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from connectproxy.address import Destination, parseAuthority
 from connectproxy.errors import Refusal
 from connectproxy.listeners.http.exchange import Exchange
 from connectproxy.page import ALLOW, page
@@ -17,12 +18,14 @@ from connectproxy.wire.date import date
 from connectproxy.wire.forwarding import checkRequest, loops, maxForwards, parseTarget, targetForm
 from connectproxy.wire.framing import NONE, requestFraming
 from connectproxy.wire.grammar import escape
-from connectproxy.wire.http1 import RequestHead, formatResponse
+from connectproxy.wire.http1 import RequestHead, checkConnect, formatResponse
 
 if TYPE_CHECKING:
     from connectproxy.listeners.http.connection import HTTPProxy
 
-__all__ = ["Answer", "take"]
+__all__ = ["Answer", "take", "tunnelTo"]
+
+_LOOP = Refusal("proxy_loop_detected", "the request has been here before, as its Via or CDN-Loop says")
 
 
 class Answer(NamedTuple):
@@ -53,6 +56,18 @@ class Answer(NamedTuple):
         if close:
             fields.append(("Connection", "close"))
         return formatResponse(self.status, self.reason, fields, b"" if self.bare else self.body)
+
+
+def tunnelTo(proxy: HTTPProxy, head: RequestHead) -> Destination | Refusal:
+    """
+    Find out where a CONNECT wants to go.
+
+    @return: that; or why it gets no tunnel.
+    """
+    refusal = checkConnect(head)
+    if refusal is None and loops(head, proxy.factory.switchboard.via):
+        refusal = _LOOP
+    return parseAuthority(head.target) if refusal is None else refusal
 
 
 def take(proxy: HTTPProxy, head: RequestHead) -> Exchange | Answer | Refusal:
@@ -88,7 +103,7 @@ def take(proxy: HTTPProxy, head: RequestHead) -> Exchange | Answer | Refusal:
         # It would show the fields that the client did not write itself.
         return Answer(405, "Method Not Allowed", [("Allow", ALLOW)], close=framing is not NONE)
     if loops(head, proxy.factory.switchboard.via):
-        return Refusal("proxy_loop_detected", "the request has been here before, as its Via or CDN-Loop says")
+        return _LOOP
     forwards = maxForwards(head)
     if isinstance(forwards, Refusal):
         return forwards

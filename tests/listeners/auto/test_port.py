@@ -14,15 +14,39 @@ from zope.interface.verify import verifyObject
 
 from connectproxy.address import Networks
 from connectproxy.config import configure
-from connectproxy.discovery import kinds
+from connectproxy.discovery import Unloadable, kinds
 from connectproxy.interfaces import Established, IDialect, IListenerKind
 from connectproxy.leg import Leg
 from connectproxy.listeners.auto import AutoFactory, PortOptions, Reception, kind
 from tests.fakes import FakeReactor, Peer, RecordingSwitchboard, addressOf
+from tests.installed import install
 from tests.listeners.auto.autocase import OPENINGS, AutoCase
 from tests.listeners.auto.tlspeer import authority, certified
 
 EVERY = ("http/1.1", "h2", "socks5", "socks4")
+
+
+LISTENER = """
+from zope.interface import implementer
+from connectproxy.interfaces import IDialect
+
+@implementer(IDialect)
+class Kind:
+    kindName = "http2"
+    protocolNames = ("toy", "socks")
+    alpn = {}
+
+    def recognise(self, octets):
+        return "toy" if octets.startswith(b"!") else None
+
+    def buildReceiver(self, switchboard):
+        return self
+
+    def stop(self):
+        pass
+
+kind = Kind()
+"""
 
 
 class OptionTests(SynchronousTestCase):
@@ -57,6 +81,38 @@ class OptionTests(SynchronousTestCase):
         Some can be left out.
         """
         self.assertEqual(self.parse(protocols=["socks5"]).protocols, ("socks5",))
+
+    def test_installed(self) -> None:
+        """
+        Protocols of listeners that others have installed are served beside ours, each of
+        their listeners once; they take nothing from ours, whatever they are called.
+        """
+        points = {"toy": "toys_listener:kind", "socks": "toys_listener:kind"}
+        install(self, {"connectproxy.listeners": points}, {"toys_listener": LISTENER})
+        options = self.parse(protocols=["h2", "socks", "toy"])
+        self.assertEqual(options.protocols, ("h2", "socks", "toy"))
+        found = kind.dialects(options.protocols)
+        self.assertEqual(list(found), [*kind.dialects(), "http2 for socks"])
+        factory = AutoFactory(RecordingSwitchboard(FakeReactor()), "", options, found)
+        self.assertEqual(list(factory.receivers), ["h2", "toy", "socks"])
+        self.assertEqual((factory.openings[ord("!")], factory.openings[5]), ("toy", None))
+
+    def test_unloadable(self) -> None:
+        """
+        One that can't be loaded, or that is none, is told with where it is named.
+        """
+        install(self, {"connectproxy.listeners": {"toy": "toys_nothing:kind", "odd": "sys:path"}})
+        for name, words in (
+            (
+                "toy",
+                "the entry point toy = toys_nothing:kind of toys 1.0 can't be loaded: ModuleNotFoundError",
+            ),
+            ("odd", "the entry point odd = sys:path of toys 1.0 leads to what does not provide IDialect"),
+            ("none", "no listener speaks 'none'"),
+        ):
+            with self.assertRaises(Unloadable) as caught:
+                kind.parseOptions({"protocols": ["h2", name]}, "[[listen]] 3")
+            self.assertTrue(str(caught.exception).startswith(f"[[listen]] 3: {words}"), caught.exception)
 
     def test_tls(self) -> None:
         """

@@ -62,6 +62,16 @@ class FormatTests(ListenerCase):
         self.assertNotIn("the detail", answer.fields["proxy-status"])
         self.assertIn("Detail: the detail.\nRule: the-rule.\n", answer.body)
 
+    def test_nextHop(self) -> None:
+        """
+        What another proxy has answered is told, behind what it says itself (conformance 62 and 63).
+        """
+        refusal = Refusal("next_hop_denied", "the detail", received=451, members="a; error=x")
+        self.assertEqual(
+            self.refusalBy(refusal).fields["proxy-status"],
+            "a; error=x, connectproxy; error=http_request_denied; received-status=451",
+        )
+
     def test_identifier(self) -> None:
         """
         A name that is no token is a quoted string (conformance 62).

@@ -112,6 +112,23 @@ class AcceptedTests(TunnelCase):
         self.upstream.dials[0].succeed(early=b"220 ready\r\n")
         self.assertEqual(self.connected(client), CONNECTED + b"220 ready\r\n")
 
+    def test_behindOthers(self) -> None:
+        """
+        What proxies on the way have said is told with the 200, and we stand behind them (conformance
+        62); the tunnel begins right behind that, and there is no content (conformance 7 and 8).
+        """
+        self.port = self.listen(**{"proxy.name": "my proxy"})
+        client = self.ask(HEAD)
+        origin = self.upstream.dials[-1].succeed(members='a; next-hop="b, c", d', early=b"banner")
+        self.reactor.flush()
+        self.assertEqual(
+            bytes(client.received),
+            b"HTTP/1.1 200 Connection established\r\n"
+            b'Proxy-Status: a; next-hop="b, c", d, "my proxy"\r\n\r\nbanner',
+        )
+        self.send(client, b"up")
+        self.assertEqual(bytes(origin.received), b"up")
+
     def test_oldClient(self) -> None:
         """
         An HTTP/1.0 client gets the same answer, and is recorded as what it is (conformance

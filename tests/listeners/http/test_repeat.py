@@ -7,7 +7,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.listeners.http.repeat import LONGEST, Repeated, learn
-from connectproxy.wire.forwarding import formatRequest, parseTarget
+from connectproxy.wire.authorization.client import Authorizer
+from connectproxy.wire.forwarding import HopForm, formatRequest, parseTarget
 from connectproxy.wire.framing import NONE
 from connectproxy.wire.http1 import HeadReader, Limits, RequestHead
 from connectproxy.wire.target import Target
@@ -53,6 +54,36 @@ class RepeatedTests(SynchronousTestCase):
                 head, where, written = understood(octets)
                 self.assertEqual(repeated.read(octets), head)
                 self.assertEqual(repeated.write(head, where), written)
+
+    def test_hop(self) -> None:
+        """
+        What was learned where it went to another proxy serves origins, and the other way round,
+        and credentials are never those of the last time.
+        """
+        fields = (b"Accept: */*", b"X-Thing: a")
+        octets = get(*fields)
+        head, target, plain = understood(octets)
+        digest = Authorizer("ann", "secret", "digest")
+        digest.challenged([b'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"'])
+        forms = (
+            None,
+            HopForm(None, "corp"),
+            HopForm(Authorizer("ann", "secret"), "corp"),
+            HopForm(digest, "corp"),
+        )
+        for before in forms:
+            sent = formatRequest(head, target, b"via", framing=NONE, form=before)
+            repeated = learn(octets, head, target, True, sent, LIMITS, before)
+            assert repeated is not None
+            self.assertNotIn(b"Authorization", repeated.written)
+            self.assertEqual(repeated.write(head, target), plain)
+            for form in forms[:3]:
+                anew = formatRequest(head, target, b"via", framing=NONE, form=form)
+                self.assertEqual(repeated.write(head, target, form), anew)
+            first, second = (repeated.write(head, target, forms[3]) for _ in range(2))
+            self.assertIn(b"Proxy-Authorization: Digest ", first)
+            self.assertNotEqual(first, second)
+        self.assertIsNone(learn(octets, head, target, True, plain, LIMITS, forms[1]))
 
     def test_other(self) -> None:
         """

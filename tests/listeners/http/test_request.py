@@ -1,6 +1,5 @@
 """
-Tests for L{connectproxy.listeners.http.request}: what becomes of a request that is no
-CONNECT.
+Tests for L{connectproxy.listeners.http.request}: what becomes of a request.
 """
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ from __future__ import annotations
 from connectproxy.listeners.http.request import Answer
 from connectproxy.page import ALLOW
 from tests.listeners.http.forwarding import GET, ForwardCase, get, responses
-from tests.listeners.http.test_connection import ListenerCase, parse
+from tests.listeners.http.test_connection import HEAD, ListenerCase, parse
 
 
 class RefusedTests(ListenerCase):
@@ -90,6 +89,33 @@ class RefusedTests(ListenerCase):
             self.refusalOf(get(field), "proxy_loop_detected")
         self.ask(get(b"Via: 1.1 not-fake-via"))
         self.assertEqual(len(self.board.forwarded), 1)
+
+    def test_tunnelLoop(self) -> None:
+        """
+        So has a CONNECT, which another proxy has led back here (conformance 29).
+        """
+        for field in (
+            b"Via: 1.1 fake-via",
+            b"Via: 1.0 a\r\nvia: 1.1 b, HTTP/1.1 FAKE-VIA (c)",
+            b"CDN-Loop: fake-via",
+        ):
+            answer = self.refusalOf(HEAD[:-2] + field + b"\r\n\r\n", "proxy_loop_detected")
+            self.assertEqual(answer.status, 502)
+
+    def test_tunnelVia(self) -> None:
+        """
+        What has come by others, and not by us, goes on.
+        """
+        for field in (b"Via: 1.1 other, 1.1 fake-vi", b"Via: 1.1 a (fake-via)", b"X: 1.1 fake-via", b"Via:"):
+            inbound = self.placedBy(HEAD[:-2] + field + b"\r\n\r\n")
+            self.assertEqual(str(inbound.request.destination), "host.example:443")
+
+    def test_tunnelMistakes(self) -> None:
+        """
+        What is wrong with a CONNECT counts before where it has been.
+        """
+        for octets in (HEAD.replace(b"Host: host", b"Host: ho st"), HEAD[:-2] + b"Content-Length: 5\r\n\r\n"):
+            self.refusalOf(octets[:-2] + b"Via: 1.1 fake-via\r\n\r\n")
 
     def test_maxForwards(self) -> None:
         """

@@ -1,0 +1,3 @@
+"""
+Tests of L{connectproxy.upstreams.http2}.
+"""
