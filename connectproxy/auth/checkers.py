@@ -23,6 +23,8 @@ from zope.interface import implementer
 from connectproxy.auth.hashing import Busy, Wasted
 from connectproxy.auth.realm import avatarName
 from connectproxy.config import Problem
+from connectproxy.discovery import Unloadable
+from connectproxy.discovery import checkers as installed
 
 __all__ = ["Broken", "FirstOf", "makeCheckers", "whereRaised"]
 
@@ -68,9 +70,11 @@ def makeCheckers(descriptions: Sequence[str], problems: list[Problem]) -> list[t
         )
         checker: Any = None
         try:
-            checker = strcred.makeChecker(description)
+            checker = _make(description)
         except strcred.InvalidAuthType:
             wrong = "there is no checker of this kind"
+        except Unloadable as error:
+            wrong, advice = str(error), ""
         except Exception as error:  # noqa: BLE001 - it is anybody's
             wrong = f"the checker could not be made: {whereRaised(error)}"
         else:
@@ -89,6 +93,23 @@ def makeCheckers(descriptions: Sequence[str], problems: list[Problem]) -> list[t
         else:
             made.append((kind, checker))
     return made
+
+
+def _make(description: str) -> Any:
+    """
+    Make a checker: Twisted's and those of its plugins go before those of entry points.
+
+    @raise strcred.InvalidAuthType: nobody has one of this kind.
+    @raise Unloadable: one can't be loaded.
+    """
+    try:
+        return strcred.makeChecker(description)
+    except strcred.InvalidAuthType:
+        kind, _, argument = description.partition(":")
+        factory = installed(strcred.ICheckerFactory).get(kind)
+        if factory is None:
+            raise
+    return factory.generateChecker(argument)
 
 
 def _octets(text: str | bytes) -> bytes:

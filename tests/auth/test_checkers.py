@@ -26,6 +26,7 @@ from connectproxy.auth.hashing import Busy
 from connectproxy.auth.pair import OnePair
 from connectproxy.config import Problem
 from tests.auth.case import SECRET, Checker
+from tests.installed import install
 
 
 class WhereTests(SynchronousTestCase):
@@ -100,6 +101,53 @@ class MakeTests(SynchronousTestCase):
         self.assertIn('authentication = "optional"', problems[1].advice)
         self.assertIn("could not be made: InvalidAuthArgumentString", problems[2].message)
         self.assertNotIn(SECRET, str(problems))
+
+    def test_installed(self) -> None:
+        """
+        One that is not Twisted's is found by an entry point, and told what stands behind the
+        colon; Twisted's own can't be replaced.
+        """
+        points = {"table": "toys_checker:table", "memory": "toys_checker:table", "broken": "toys_nothing:x"}
+        install(self, {"connectproxy.checkers": points}, {"toys_checker": FACTORY})
+        made, problems = self.make(f"table:{SECRET}", f"memory:zoe:{SECRET}", "table")
+        self.assertEqual(problems, [])
+        self.assertEqual([kind for kind, _ in made], ["table", "memory", "table"])
+        self.assertEqual([made[0][1].argument, made[2][1].argument], [SECRET, ""])
+        self.assertIsInstance(made[1][1], InMemoryUsernamePasswordDatabaseDontUse)
+
+    def test_unloadable(self) -> None:
+        """
+        Where that can't be loaded, it is told why.
+        """
+        install(self, {"connectproxy.checkers": {"broken": "toys_nothing:x"}})
+        made, problems = self.make(f"broken:{SECRET}")
+        self.assertEqual(made, [])
+        self.assertEqual(
+            str(problems[0]),
+            "auth.checkers broken: the entry point broken = toys_nothing:x of toys 1.0 can't be loaded:"
+            " ModuleNotFoundError: No module named 'toys_nothing'",
+        )
+
+
+FACTORY = """
+from zope.interface import implementer
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import ICheckerFactory
+
+class Table:
+    credentialInterfaces = (IUsernamePassword,)
+
+@implementer(ICheckerFactory)
+class Factory:
+    authType = "table"
+
+    def generateChecker(self, argument):
+        made = Table()
+        made.argument = argument
+        return made
+
+table = Factory()
+"""
 
 
 class FirstOfTests(SynchronousTestCase):

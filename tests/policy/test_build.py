@@ -15,6 +15,7 @@ from connectproxy.config import configure
 from connectproxy.interfaces import Action
 from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy, buildPolicy, buildShadow
+from tests.installed import install
 from tests.policy.case import PolicyCase, request
 
 INSIDE = ip_address("10.0.0.1")
@@ -206,7 +207,34 @@ class KindTests(PolicyCase):
         (found,) = self.problems({"kind": "evn"})
         self.assertIn("there is no rule kind 'evn'; do you mean even?", found)
         (found,) = self.problems({"kind": "zzz"})
-        self.assertIn("there are even, loop, ports, private, and those of plugins", found)
+        self.assertIn("there are even, loop, ports, private; others are found by entry points", found)
+
+
+class EntryPointTests(PolicyCase):
+    """
+    Rule kinds of distributions.
+    """
+
+    def test_found(self) -> None:
+        """
+        One is found by the name of its entry point.
+        """
+        text = PLUGIN.replace("IPlugin, ", "").replace("from twisted.plugin import IPlugin\n", "")
+        install(self, {"connectproxy.rules": {"even": "toys_even:connectproxy_even"}}, {"toys_even": text})
+        policy = self.policy({"kind": "even", "options": {"what": "so there"}})
+        self.assertEqual(policy.decideRequest(request("c.b:80")).reason, "port 80 is even, so there")
+
+    def test_unloadable(self) -> None:
+        """
+        Why one can't be loaded is told with where it is named, and with everything else.
+        """
+        install(self, {"connectproxy.rules": {"even": "toys_even:kind"}})
+        found = self.problems({"kind": "even"}, {"kind": "odd"})
+        self.assertEqual(len(found), 2, found)
+        self.assertIn(
+            '[[rule]] 1 "rule-0": the entry point even = toys_even:kind of toys 1.0 can\'t be loaded:',
+            found[0],
+        )
 
 
 class AllowListTests(PolicyCase):

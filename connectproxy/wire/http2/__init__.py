@@ -15,6 +15,7 @@ from connectproxy.wire.http2.frames import (
     ErrorCode,
     Flag,
     FrameType,
+    codeName,
     formatData,
     formatFrame,
     formatGoAway,
@@ -23,7 +24,13 @@ from connectproxy.wire.http2.frames import (
     formatSettings,
     formatWindowUpdate,
 )
-from connectproxy.wire.http2.head import RequestFields, readRequest, readTrailers
+from connectproxy.wire.http2.head import (
+    RequestFields,
+    ResponseFields,
+    readRequest,
+    readResponse,
+    readTrailers,
+)
 from connectproxy.wire.http2.reader import PREFACE, Fault, FrameReader
 from connectproxy.wire.http2.settings import PeerSettings, Setting, readSettings
 
@@ -36,7 +43,9 @@ __all__ = [
     "FrameType",
     "PeerSettings",
     "RequestFields",
+    "ResponseFields",
     "Setting",
+    "codeName",
     "formatData",
     "formatFrame",
     "formatGoAway",
@@ -45,6 +54,7 @@ __all__ = [
     "formatSettings",
     "formatWindowUpdate",
     "readRequest",
+    "readResponse",
     "readSettings",
     "readTrailers",
 ]

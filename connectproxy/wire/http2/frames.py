@@ -24,6 +24,7 @@ __all__ = [
     "ErrorCode",
     "Flag",
     "FrameType",
+    "codeName",
     "formatData",
     "formatFrame",
     "formatGoAway",
@@ -88,6 +89,18 @@ class ErrorCode(IntEnum):
     ENHANCE_YOUR_CALM = 11
     INADEQUATE_SECURITY = 12
     HTTP_1_1_REQUIRED = 13
+
+
+def codeName(code: int) -> str:
+    """
+    What an error code is called, for people.
+
+    @param code: as the other side has sent it; there may be no such code.
+    """
+    return _CODES.get(code, f"code {code}")
+
+
+_CODES = {int(code): code.name for code in ErrorCode}
 
 
 def formatFrame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

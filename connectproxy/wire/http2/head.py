@@ -1,6 +1,6 @@
 """
-What the fields of a request say, and which are malformed (RFC 9113 sections 8.1.1,
-8.2, 8.3 and 8.5, RFC 8441 section 4).
+What the fields of a request and of a response say, and which are malformed (RFC 9113
+sections 8.1.1, 8.2, 8.3 and 8.5, RFC 8441 section 4).
 
 Owns the rules that a header section can break by itself.  What an authority means
 is L{connectproxy.address}'s to say; how field blocks are compressed is nobody's
@@ -20,12 +20,13 @@ from typing import NamedTuple
 from connectproxy.errors import Refusal
 from connectproxy.wire.grammar import TCHAR, VALUE_OCTET, escape
 
-__all__ = ["RequestFields", "readRequest", "readTrailers"]
+__all__ = ["RequestFields", "ResponseFields", "readRequest", "readResponse", "readTrailers"]
 
 Fields = tuple[tuple[bytes, bytes], ...]
 
 _NAME = re.compile(rb"%b+" % TCHAR.replace(b"A-Z", b""))
 _VALUE = re.compile(rb"(?:(?![\t ])%b*(?<![\t ]))?" % VALUE_OCTET)
+_STATUS = re.compile(rb"[1-5][0-9]{2}")
 _METHOD = re.compile(rb"%b+" % TCHAR)
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*")
 _VISIBLE = re.compile(rb"[!-~]+")
@@ -58,6 +59,18 @@ class RequestFields(NamedTuple):
     protocol: bytes
     fields: Fields
     length: int | None = None
+
+
+class ResponseFields(NamedTuple):
+    """
+    A response as its header section tells it.
+
+    @ivar status: 100 to 599, and never 101, which HTTP/2 does not have (section 8.6).
+    @ivar fields: the fields in the order of arrival.
+    """
+
+    status: int
+    fields: Fields
 
 
 def _malformed(detail: str) -> Refusal:
@@ -111,6 +124,32 @@ def readRequest(section: Iterable[tuple[bytes, bytes]]) -> RequestFields | Refus
     )
     wrong = _checkPseudo(pseudo, found, host)
     return _malformed(wrong) if wrong else found
+
+
+def readResponse(section: Iterable[tuple[bytes, bytes]]) -> ResponseFields | Refusal:
+    """
+    Read the header section of a response (section 8.3.2).
+
+    @return: the response; or, as C{next_hop_protocol_error}, what makes it malformed.
+    """
+    status = b""
+    fields: list[tuple[bytes, bytes]] = []
+    for name, value in section:
+        if name[:1] != b":":
+            wrong = _checkField(name, value)
+            fields.append((bytes(name), bytes(value)))
+        elif fields:
+            wrong = "a pseudo-field stands behind a field"
+        elif status or name != b":status":
+            wrong = f"the pseudo-field {escape(name)} is unknown or comes twice"
+        else:
+            wrong = "" if _STATUS.fullmatch(value) and value != b"101" else "the :status is none"
+            status = bytes(value)
+        if wrong:
+            return Refusal("next_hop_protocol_error", wrong)
+    if not status:
+        return Refusal("next_hop_protocol_error", "there is no :status")
+    return ResponseFields(int(status), tuple(fields))
 
 
 def readTrailers(section: Iterable[tuple[bytes, bytes]]) -> Fields | Refusal:

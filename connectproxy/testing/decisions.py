@@ -1,25 +1,5 @@
 """
-For tests of a policy: what it decides, asked in Python, without a reactor and without the
-network.
-
-With pytest, over a file of cases such as C{connectproxy policy test} reads::
-
-    import pytest
-    from connectproxy.testing import Decisions, readCases
-
-    decisions = Decisions.load("proxy.toml")
-
-    @pytest.mark.parametrize("case", readCases("cases.toml"), ids=str)
-    def test_policy(case):
-        decisions.verify(case)
-
-or case by case::
-
-    def test_mirror():
-        answer = decisions.ask("mirror.example:443", user="ci", addresses=["8.8.8.8"])
-        assert (answer.decision, answer.rule) == ("allow", "mirror")
-
-What is here is public, and does not change without notice.
+What a policy decides, asked in Python, without a reactor and without the network.
 """
 
 from __future__ import annotations
@@ -28,13 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from connectproxy.cases import Case, differences, readCases
+from connectproxy.cases import Case, differences
 from connectproxy.config import Config, load
 from connectproxy.questions import Question, readQuestion
 from connectproxy.rehearsal import Answer, Rehearsal
 from connectproxy.rehearsal.words import answerLines, wayLines
 
-__all__ = ["Answer", "Case", "Decisions", "readCases"]
+__all__ = ["Decisions"]
 
 
 class Decisions:

@@ -1,0 +1,3 @@
+"""
+Tests for L{connectproxy.tls}, module by module.
+"""
