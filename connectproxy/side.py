@@ -127,6 +127,7 @@ class Side(Protocol):
         self.peer.count -= unsent(self.transport)
         self.open = False
         self.tunnel.sideLost(self, reason)
+        self.transport = None  # or it would be there until the collector finds the two sides
 
 
 class MeteredSide(Side):

@@ -22,11 +22,14 @@ class NamesTests(SynchronousTestCase):
             tls.__all__,
             [
                 "ClientCertificate",
+                "ClientOptions",
+                "ClientTLS",
                 "ServerTLS",
                 "TLSOptions",
                 "TLSTransport",
                 "clientIdentity",
                 "handshakeFailure",
+                "handshakeRefusal",
                 "secure",
             ],
         )

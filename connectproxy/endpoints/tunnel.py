@@ -157,6 +157,14 @@ class _Handshake(Handshake):
         Handshake.connectionMade(self)
 
 
+def _isClosing(transport: Any) -> bool:
+    """
+    Whether a connection has been closed from here, after which nothing is received.  Twisted
+    does not document how one knows that of a reset; C{_aborting} is what its sockets have.
+    """
+    return bool(getattr(transport, "disconnecting", False) or getattr(transport, "_aborting", False))
+
+
 class _Opening:
     """
     One connection on its way; the factory of the connection to the proxy.
@@ -282,8 +290,7 @@ class _Opening:
         self._relax()
         self._over = True
         self._result.callback(protocol)
-        # Who has been told may have closed it at once; after that nothing is received.
-        if passage.leftover and not getattr(transport, "disconnecting", False):
+        if passage.leftover and not _isClosing(transport):
             protocol.dataReceived(passage.leftover)
 
     def _late(self) -> None:

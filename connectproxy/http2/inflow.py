@@ -67,7 +67,8 @@ class Inflow:
         if self._room < 0:
             return False
         if self._closing:
-            self._unwanted()
+            if octets:
+                self._unwanted()
             return True
         if self._paused:
             self._held += octets

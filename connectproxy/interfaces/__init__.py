@@ -26,6 +26,7 @@ from connectproxy.interfaces.inbound import (
 )
 from connectproxy.interfaces.outbound import (
     IForwardingUpstream,
+    IHopUpstream,
     INameRule,
     IRelay,
     IRule,
@@ -64,6 +65,7 @@ __all__ = [
     "ICarriage",
     "IDialect",
     "IForwardingUpstream",
+    "IHopUpstream",
     "IInbound",
     "IInboundExchange",
     "IInboundTunnel",

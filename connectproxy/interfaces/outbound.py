@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IForwardingUpstream",
+    "IHopUpstream",
     "INameRule",
     "IRelay",
     "IRule",
@@ -129,6 +130,20 @@ class IUpstream(Interface):
             that it has begun and fails with C{Refused} as well: a C{dns_timeout}
             in the phase of looking up, a C{connection_timeout} afterwards, so
             that whoever keeps the deadline can pass it on as it is.
+        """
+
+
+class IHopUpstream(IUpstream):
+    """
+    An upstream with a next hop that can be connected to without asking it for anything.
+    """
+
+    def reach(request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
+        """
+        Connect to the next hop itself, with TLS begun where that is spoken to it.
+
+        @return: as L{IUpstream.connect}.  What fails is the hop's fault, or that of one
+            before it.
         """
 
 

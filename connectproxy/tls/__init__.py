@@ -1,5 +1,5 @@
 """
-TLS between clients and the proxy.
+TLS between clients and the proxy, and between the proxy and next hops.
 
   - L{connectproxy.tls.files} reads certificates and keys;
   - L{connectproxy.tls.context} makes contexts of them, anew when they change;
@@ -7,6 +7,12 @@ TLS between clients and the proxy.
     L{connectproxy.tls.layer} passes on the rest;
   - L{connectproxy.tls.identity} tells who a client is by its certificate;
   - L{connectproxy.tls.failure} tells why a handshake failed.
+
+Towards a next hop:
+
+  - L{connectproxy.tls.client} makes contexts, and the client's side of a connection;
+  - L{connectproxy.tls.trust} says whether the hop is who it should be;
+  - L{connectproxy.tls.blame} makes a refusal of a handshake that failed.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def readCertified(certificate: str, key: str) -> Certified:
     if pair[0] != pair[1]:
         raise ValueError(
             f"{key}: the private key is not that of the first certificate in {certificate}; put the"
-            " certificate that is to be shown first, or name the key that it was made for"
+            " proxy's own certificate first, or name the key that it was made for"
         )
     names = dnsNames(own)
     return Certified(chain, private, names, own.not_valid_after_utc, _note(certificate, own, names))

@@ -22,6 +22,7 @@ from connectproxy.hop import Hop
 from connectproxy.interfaces import (
     Established,
     IForwardingUpstream,
+    IHopUpstream,
     IUpstream,
     IUpstreamKind,
     Surroundings,
@@ -37,7 +38,7 @@ _RECEIVED: Mapping[str, str] = MappingProxyType({"http/1.0": "1.0", "h2": "2.0"}
 """The version of HTTP that a request has come in, by its protocol; where it is none, ours counts."""
 
 
-@implementer(IForwardingUpstream)
+@implementer(IForwardingUpstream, IHopUpstream)
 class HTTPUpstream:
     """
     Reaches destinations through another proxy.
@@ -66,6 +67,12 @@ class HTTPUpstream:
         return self._hop.reach(request, factory).addCallback(
             lambda established: established._replace(seen="", form=self._form)
         )
+
+    def reach(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
+        """
+        See L{IHopUpstream.reach}.
+        """
+        return self._hop.reach(request, factory)
 
     def _talk(self, request: TunnelRequest) -> ConnectNegotiation:
         """

@@ -21,7 +21,14 @@ from zope.interface import implementer
 
 from connectproxy.errors import Refusal
 from connectproxy.hop import Hop
-from connectproxy.interfaces import Established, IUpstream, IUpstreamKind, Surroundings, TunnelRequest
+from connectproxy.interfaces import (
+    Established,
+    IHopUpstream,
+    IUpstream,
+    IUpstreamKind,
+    Surroundings,
+    TunnelRequest,
+)
 from connectproxy.wire.socks import SOCKS4Negotiation, SOCKS5Negotiation
 
 __all__ = ["SOCKSUpstream", "kind"]
@@ -29,7 +36,7 @@ __all__ = ["SOCKSUpstream", "kind"]
 _OLD = ("socks4", "socks4a")
 
 
-@implementer(IUpstream)
+@implementer(IHopUpstream)
 class SOCKSUpstream:
     """
     Reaches destinations through another proxy.
@@ -78,6 +85,12 @@ class SOCKSUpstream:
         if self._scheme in _OLD:
             return SOCKS4Negotiation(host, port, name=name, user=self._user)
         return SOCKS5Negotiation(host, port, name=name, credentials=self._pair)
+
+    def reach(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
+        """
+        See L{IHopUpstream.reach}.
+        """
+        return self._hop.reach(request, factory)
 
     def _talk(self, request: TunnelRequest) -> SOCKS4Negotiation | SOCKS5Negotiation | Refusal:
         """

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -497,6 +499,17 @@ class MainTests(CommandCase):
             self.assertIn(words, err)
             self.assertNotIn("secret", err)
         self.assertEqual(self.reactor.attempts, [])
+
+    def test_page(self) -> None:
+        """
+        C{docs/connect.md} has every exit status, and every option is one.
+        """
+        page = (Path(__file__).parents[2] / "docs" / "connect.md").read_text()
+        rows = re.findall(r"^\| (\d) \| (.*) \|$", page, re.MULTILINE)
+        self.assertEqual([int(number) for number, _ in rows], [0, REFUSED, USAGE, RESET, UNWRITTEN])
+        _, usage, _ = self.run_("--help")
+        for option in set(re.findall(r"(--[a-z-]+)", page)):
+            self.assertIn(option, usage)
 
     def test_help(self) -> None:
         """

@@ -50,13 +50,13 @@ class OptionsTests(ClientCase):
         ca, (certificate, key) = self.write(authority().certificatePEM), self.pair(client("proxy"))
         pins = (pin(issued("localhost")),)
         tls = ClientTLS.of(self.upstream(ca=ca, certificate=certificate, key=key, pins=pins), (b"h2",))
-        self.assertEqual(
-            tls.options, ClientOptions(ca, certificate, key, "proxy.example", pins, (b"h2",))
-        )
+        self.assertEqual(tls.options, ClientOptions(ca, certificate, key, "proxy.example", pins, (b"h2",)))
         tls = ClientTLS.of(self.upstream(server_name="other.example"))
         self.assertEqual(tls.options.serverName, "other.example")
         self.assertEqual(tls.options.protocols, (b"http/1.1",))
-        self.assertEqual(ClientTLS.of(self.upstream("", server_name="a.example")).options.serverName, "a.example")
+        self.assertEqual(
+            ClientTLS.of(self.upstream("", server_name="a.example")).options.serverName, "a.example"
+        )
 
     def test_files(self) -> None:
         """

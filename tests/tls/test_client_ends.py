@@ -211,10 +211,12 @@ class EndTests(ClientCase):
         within, answerer = Within(), Answerer()
         reactor = FakeReactor()
         pipe = pipePair(reactor, self.tls("other.example").secure(within), answerer)
-        reactor.flush()
         pipe.second.pauseProducing()
         reactor.flush()
+        answerer.dataReceived(bytes(pipe.second.socket.recv(1 << 16)))
+        reactor.flush()
         self.assertEqual(within.happened, ["made", "lost"])
+        self.assertFalse(answerer.established)
 
 
 class FlowTests(ClientCase):

@@ -8,7 +8,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from connectproxy.tls.layer import Layer
+from connectproxy.tls.layer import Layer, complete
 from tests.fakes import FakeReactor, pipePair
 
 
@@ -43,3 +43,39 @@ class LayerTests(SynchronousTestCase):
         ):
             getattr(layer, name)(*arguments)
             getattr(layer.transport, name).assert_called_once_with(*arguments)
+
+
+class CompleteTests(SynchronousTestCase):
+    """
+    L{complete}.
+    """
+
+    def test_whole(self) -> None:
+        """
+        A transport that has it all is taken as it is.
+        """
+        pipe = pipePair(FakeReactor())
+        self.assertIs(complete(pipe.first), pipe.first)
+
+    def test_supplied(self) -> None:
+        """
+        What there is not is supplied: flow control that does nothing, and closing that closes
+        whole.  What there is is used, and nothing else is made up.
+        """
+        below = mock.Mock(spec=["write", "loseConnection", "abortConnection", "getPeer"])
+        found = complete(below)
+        for name, arguments in (
+            ("registerProducer", (None, True)),
+            ("unregisterProducer", ()),
+            ("pauseProducing", ()),
+            ("resumeProducing", ()),
+        ):
+            self.assertIsNone(getattr(found, name)(*arguments))
+        self.assertEqual(below.method_calls, [])
+        found.loseWriteConnection()
+        below.loseConnection.assert_called_once_with()
+        found.abortConnection()
+        below.abortConnection.assert_called_once_with()
+        found.write(b"x")
+        below.write.assert_called_once_with(b"x")
+        self.assertFalse(hasattr(found, "getHandle"))

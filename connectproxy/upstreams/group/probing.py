@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal, Refused
-from connectproxy.interfaces import Established, IForwardingUpstream, TunnelRequest
+from connectproxy.interfaces import Established, IHopUpstream, TunnelRequest
 from connectproxy.tls import handshakeRefusal
 from connectproxy.upstreams.group.member import Member
 from connectproxy.wheel import Wheel
@@ -272,6 +272,4 @@ def reaching(upstream: Any) -> Any:
     @return: takes what L{connectproxy.interfaces.IUpstream.connect} does; L{None} where there
         is none.
     """
-    if hasattr(upstream, "reach"):
-        return upstream.reach
-    return upstream.forward if IForwardingUpstream.providedBy(upstream) else None
+    return upstream.reach if IHopUpstream.providedBy(upstream) else None

@@ -65,7 +65,7 @@ class Asking:
     """
 
     __slots__ = (
-        "_again", "_authorizer", "_connection", "_factory", "_fields", "_interim", "_over", "_pool",
+        "_again", "_authorizer", "_connection", "_factory", "_fields", "_interim", "_pool",
         "_repeated", "_result", "_said", "_stream", "_tries", "fresh", "request", "resolved", "tried",
     )  # fmt: skip
 
@@ -89,7 +89,7 @@ class Asking:
         self._stream: HopStream | None = None
         self._said: str | None = None
         self._tries = self._interim = 0
-        self._again = self._repeated = self._over = False
+        self._again = self._repeated = False
         self.fresh: HopConnection | None = None
         self.tried: tuple[Attempt, ...] = ()
         self.resolved = 0.0
@@ -148,14 +148,12 @@ class Asking:
         """
         if hop is None:
             hop = self._pool.name if refusal.kind in BLAMED else ""
-        self._over = True
         self._result.errback(Refused(refusal, self.tried, self.resolved, hop))
 
     def fail(self, failure: Failure) -> None:
         """
         There is no tunnel for a reason that is nobody's refusal: a bug.
         """
-        self._over = True
         self._result.errback(failure)
 
     # What comes on the stream.
@@ -198,7 +196,6 @@ class Asking:
         connection: Any = self._connection
         stream: Any = self._stream
         self._stream = self._connection = None
-        self._over = True
         stream.answered = True
         connection.incoming.served()
         protocol = self._factory.buildProtocol(connection.getPeer())
@@ -300,8 +297,6 @@ class Asking:
         """
         Nobody waits any more.
         """
-        if self._over:
-            return
         if self._stream is not None:
             self._giveUp()
             words = f"{named(self._pool.name)} took the request for {self.request.destination}"

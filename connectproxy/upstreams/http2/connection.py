@@ -164,10 +164,9 @@ class HopConnection(Opening):
         """
         if self.closing:
             self.transport.abortConnection()
-            return None
-        if not self.ready:
-            return self.overdue(now)
-        if self._idleSince is not None and now >= self._idleSince + IDLE:
+        elif not self.ready:
+            self.overdue()
+        elif self._idleSince is not None and now >= self._idleSince + IDLE:
             self.leave()
         elif self.deafSince is not None and now >= self.deafSince + IDLE:
             self._vanished()

@@ -204,17 +204,11 @@ class Opening(Connection):
             return Refusal("next_hop_silent", f"{self.called} {words}")
         return Refusal("connection_timeout", f"{self.called} {WORDS['connection_timeout']}")
 
-    def overdue(self, now: float) -> float | None:
+    def overdue(self) -> None:
         """
         The deadline of connecting has come.
-
-        @return: as L{Connection.expired}.
         """
-        left: float = self._since + self.pool.patience - now
-        if left > 0:
-            return left
         self.pool.failed(self, Failure(self.abandon()))
-        return None
 
     def abandon(self) -> Refused:
         """

@@ -126,6 +126,7 @@ class ForwardingHop(FakeHop):
         return self._called("forward", request, factory)
 
 
+@implementer(IHopUpstream)
 class ReachableHop(FakeHop):
     """
     One that can be connected to without a word.

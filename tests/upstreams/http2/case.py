@@ -40,7 +40,26 @@ __all__ = ["ACK", "HopCase", "RawHop", "Serving"]
 ACK = formatFrame(FrameType.SETTINGS, Flag.ACK, 0)
 
 
-class Serving(Peer):
+class Far(Peer):
+    """
+    A next hop that knows what it was sent, to the octet.
+    """
+
+    def frames(self, kind: int) -> list[tuple[int, int, bytes]]:
+        """The frames of one type that have come: flags, stream, payload."""
+        assert self.received.startswith(PREFACE)
+        reader = FrameReader(b"", 1 << 24)
+        every = list(reader.receive(bytes(self.received[len(PREFACE) :])))
+        assert reader.fault is None, reader.fault
+        return [(flags, number, payload) for type_, flags, number, payload, _ in every if type_ == kind]
+
+    @property
+    def resetFrames(self) -> list[tuple[int, int]]:
+        """The RST_STREAM frames that have come: stream and code."""
+        return [(number, int.from_bytes(payload)) for _, number, payload in self.frames(FrameType.RST_STREAM)]
+
+
+class Serving(Far):
     """
     A next hop, held by the h2 package: another's idea of the protocol.
 
@@ -140,7 +159,7 @@ class Serving(Peer):
             self.send()
 
 
-class RawHop(Peer):
+class RawHop(Far):
     """
     A next hop that sends what no library would.
     """
@@ -163,23 +182,10 @@ class RawHop(Peer):
         block = self.block(*(fields or ((":status", "200"),)))
         self.transport.write(formatHeaders(number, block, 16384, end=end))
 
-    def frames(self, kind: int) -> list[tuple[int, int, bytes]]:
-        """The frames of one type that have come: flags, stream, payload."""
-        assert self.received.startswith(PREFACE)
-        reader = FrameReader(b"", 1 << 24)
-        every = list(reader.receive(bytes(self.received[len(PREFACE) :])))
-        assert reader.fault is None, reader.fault
-        return [(flags, number, payload) for type_, flags, number, payload, _ in every if type_ == kind]
-
     @property
     def goodbyes(self) -> list[int]:
         """The codes of the GOAWAY frames that have come."""
         return [int.from_bytes(payload[4:8]) for _, _, payload in self.frames(FrameType.GOAWAY)]
-
-    @property
-    def resets(self) -> list[tuple[int, int]]:
-        """The RST_STREAM frames that have come: stream and code."""
-        return [(number, int.from_bytes(payload)) for _, number, payload in self.frames(FrameType.RST_STREAM)]
 
 
 class HopCase(SynchronousTestCase):

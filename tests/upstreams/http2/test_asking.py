@@ -131,7 +131,7 @@ class AskTests(HopCase):
             refused = self.refused(connecting, "next_hop_protocol_error")
             self.assertIn(words, refused.refusal.detail)
             self.assertEqual(refused.hop, "corp")
-            self.assertIn((number, ErrorCode.PROTOCOL_ERROR), hop.resets)
+            self.assertIn((number, ErrorCode.PROTOCOL_ERROR), hop.resetFrames)
         hop.transport.write(formatData(1, b"unharmed", 16384))
         self.flush()
         self.assertEqual(bytes(other.received), b"unharmed")

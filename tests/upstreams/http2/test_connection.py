@@ -254,7 +254,7 @@ class GoneTests(HopCase):
         self.assertEqual(len(hop.frames(FrameType.PING)), 1)
         self.assertEqual(len(hop.frames(FrameType.HEADERS)), 2)
         self.pass_(SUSPECT + 0.5)
-        self.assertEqual(hop.resets, [(3, ErrorCode.CANCEL)])
+        self.assertEqual(hop.resetFrames, [(3, ErrorCode.CANCEL)])
         later = self.connect("b:1")
         other = self.hop()
         self.assertEqual([fields[":authority"] for fields in other.asked.values()], ["a:1", "b:1"])
@@ -451,7 +451,7 @@ class FaultTests(HopCase):
             hop.transport.write(octets)
             hop.transport.write(formatData(3, b"unharmed", 9))
             self.flush()
-            self.assertEqual(hop.resets, [(1, code)])
+            self.assertEqual(hop.resetFrames, [(1, code)])
             self.assertTrue(broken.lost)
             self.assertEqual(bytes(whole.received), b"unharmed")
             self.assertEqual(self.told, [])
@@ -467,7 +467,7 @@ class FaultTests(HopCase):
         hop.answer(1)
         hop.transport.write(formatData(1, b"late", 9, end=True))
         self.flush()
-        self.assertEqual((self.told, hop.resets), ([], [(1, ErrorCode.CANCEL)]))
+        self.assertEqual((self.told, hop.resetFrames), ([], [(1, ErrorCode.CANCEL)]))
 
     def test_afterTheGoodbye(self) -> None:
         """

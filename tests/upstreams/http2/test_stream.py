@@ -70,7 +70,7 @@ class TransportTests(HopCase):
         self.assertEqual((bytes(self.protocol.received), self.protocol.ended), (b"answer", True))
         self.stream.loseConnection()
         self.assertTrue(self.protocol.lost.check(ConnectionDone))
-        self.assertEqual(self.far.resets, {})
+        self.assertEqual(self.far.resetFrames, [])
         self.assertEqual(self.pool.state()["tunnels"], 0)
 
     def test_theirEndFirst(self) -> None:
@@ -101,7 +101,7 @@ class TransportTests(HopCase):
         self.far.put(1, b"", end=True)
         self.flush()
         self.assertTrue(self.protocol.lost.check(ConnectionDone))
-        self.assertEqual(self.far.resets, {})
+        self.assertEqual(self.far.resetFrames, [])
 
     def test_nobodyListens(self) -> None:
         """
@@ -210,7 +210,7 @@ class TransportTests(HopCase):
         assert plain.lost
         self.assertTrue(plain.lost.check(ConnectionDone))
         self.assertEqual((bytes(self.far.octets[1]), self.far.endings), (b"all that I had to say", [1]))
-        self.assertEqual(self.far.resets, {})
+        self.assertEqual(self.far.resetFrames, [])
 
     def test_connectionLost(self) -> None:
         """
@@ -270,7 +270,7 @@ class RelayTests(HopCase):
         self.assertEqual((bytes(client.received), client.ended), (b"down" * 10000, True))
         outcome = self.successResultOf(tunnel.finished)
         self.assertEqual((outcome.kind, outcome.bytesUp, outcome.bytesDown), ("eof", 100000, 40000))
-        self.assertEqual(far.resets, {})
+        self.assertEqual(far.resetFrames, [])
 
     def test_clientResets(self) -> None:
         """
