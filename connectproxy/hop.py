@@ -37,7 +37,7 @@ __all__ = ["BLAMED", "Hop", "Talk", "missed"]
 
 BLAMED = frozenset(
     {
-        "next_hop_protocol_error", "next_hop_authentication_failed",
+        "next_hop_protocol_error", "next_hop_authentication_failed", "next_hop_unavailable",
         "next_hop_gone", "next_hop_silent", "tls_protocol_error", "tls_certificate_error",
         "tls_alert_received",
     }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IStreamClientEndpoint
 from twisted.python.failure import Failure
@@ -53,7 +53,7 @@ def parsed(reactor: Any, text: str) -> IStreamClientEndpoint:
 
     try:
         endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
-    except Exception as error:  # noqa: BLE001 - plugins raise whatever they like
+    except Exception as error:
         raise ValueError(f"the endpoint {text!a} can't be understood: {error}") from error
     return endpoint
 
@@ -108,8 +108,10 @@ class EndpointWay:
         if failure.check(Refused):
             result.errback(failure)
             return
-        if failure.check(CancelledError, ConnectTimeout):
+        if failure.check(CancelledError, ConnectingCancelledError, ConnectTimeout):
             refusal = Refusal("connection_timeout", f"{destination} did not answer in time")
+        elif failure.check(DNSLookupError):
+            refusal = Refusal("dns_error", f"the name in the endpoint that leads to {destination} has no address")
         elif failure.check(ConnectError):
             refusal = Refusal(failureKind(failure, 4), f"{destination} could not be connected to")
         else:

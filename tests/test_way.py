@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectingCancelledError, DNSLookupError
 from twisted.internet.error import ConnectionRefusedError as Unwilling
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -100,6 +101,8 @@ class EndpointWayTests(SynchronousTestCase):
         for error, kind in (
             (Unwilling(osError=ECONNREFUSED), "connection_refused"),
             (ConnectTimeout(), "connection_timeout"),
+            (ConnectingCancelledError(IPv4Address("TCP", "192.0.2.1", 80)), "connection_timeout"),
+            (DNSLookupError("no"), "dns_error"),
             (ValueError("what"), "destination_unavailable"),
         ):
             self.setUp()
@@ -176,5 +179,7 @@ class WayToTests(SynchronousTestCase):
         A description that Twisted does not understand is told when it is read.
         """
         for text in ("nothing:x", "tcp:x", "tls:"):
-            error = self.assertRaises(ValueError, wayTo, makeSurroundings(FakeReactor()), row(url="http:", endpoint=text))
+            error = self.assertRaises(
+                ValueError, wayTo, makeSurroundings(FakeReactor()), row(url="http:", endpoint=text)
+            )
             self.assertIn(text, str(error))

@@ -190,6 +190,18 @@ class SaidTests(SOCKSCase):
         octets = self.said("socks4", "192.0.2.1:443", proxy_protocol="v1")
         self.assertRegex(octets, rb"^PROXY TCP4 192\.0\.2\.7 \S+ 51000 \d+\r\n\x04\x01")
 
+    def test_secured(self) -> None:
+        """
+        With TLS below it no protocol is offered by ALPN, which has no name for SOCKS; nothing
+        is said before the handshake is done.
+        """
+        upstream = build(self.reactor, "socks5h+tls", credentials="me:secret")
+        self.assertEqual(upstream._hop.tls.options.protocols, ())
+        self.connect(upstream)
+        octets = self.lead(self.hop())
+        self.assertEqual(octets[:1], b"\x16")
+        self.assertNotIn(b"http/1.1", octets)
+
 
 class UnfitTests(SOCKSCase):
     """

@@ -17,6 +17,7 @@ from connectproxy.interfaces import (
     Attempt,
     Established,
     IForwardingUpstream,
+    IHopUpstream,
     IUpstream,
     Surroundings,
     TunnelRequest,

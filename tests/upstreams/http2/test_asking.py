@@ -73,7 +73,7 @@ class AskTests(HopCase):
         protocol.transport.write(b"still")
         protocol.transport.loseConnection()
         self.flush()
-        self.assertEqual((bytes(hop.octets[1]), hop.endings, hop.resets), (b"still", [1], {}))
+        self.assertEqual((bytes(hop.octets[1]), hop.endings, hop.resetFrames), (b"still", [1], []))
         self.assertTrue(protocol.lost)
 
     def test_refused(self) -> None:

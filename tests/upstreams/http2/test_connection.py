@@ -10,6 +10,7 @@ from unittest import mock
 from twisted.internet.error import ConnectionLost
 
 from connectproxy.http2.sending import LARGEST
+from connectproxy.upstreams.http2.asking import TRIES
 from connectproxy.upstreams.http2.connection import DEAD, IDLE, LINGER, QUIET, SILENT, SUSPECT
 from connectproxy.wire.http2 import (
     ErrorCode,
@@ -283,6 +284,28 @@ class GoneTests(HopCase):
         self.refused(connecting, "connection_refused")
         self.assertIs(protocol.lost, None)
 
+    def test_cancelsAnother(self) -> None:
+        """
+        Whoever is refused in the midst of that, or of a GOAWAY, may give up another request.
+        """
+        for goAway in (False, True):
+            self.setUp()
+            hop, _ = self.first()
+            self.pass_(QUIET + 1)
+            first, second = self.connect("a:1"), self.connect("b:1")
+            self.flush()
+            (connection,) = self.pool._open
+            connection.streams[3].protocol._tries = TRIES
+            first.addErrback(lambda failure, second=second: second.cancel())
+            if goAway:
+                hop.transport.write(formatGoAway(1, 0))
+                self.flush()
+            else:
+                self.pass_(SUSPECT + 0.5)
+            self.successResultOf(first)
+            self.refused(second, "next_hop_silent")
+            self.assertEqual(len(self.way.dials), 1)
+
     def test_doubtedAndGoingAway(self) -> None:
         """
         One that is doubted, and says goodbye when it answers, is not used again.
@@ -468,6 +491,20 @@ class FaultTests(HopCase):
         hop.transport.write(formatData(1, b"late", 9, end=True))
         self.flush()
         self.assertEqual((self.told, hop.resetFrames), ([], [(1, ErrorCode.CANCEL)]))
+
+    def test_oneGoodbye(self) -> None:
+        """
+        What is wrong twice is told once.
+        """
+        connecting = self.connect()
+        hop = self.raw()
+        (connection,) = self.pool._open
+        connection.incoming._cheap.left = -1e6
+        hop.transport.write(formatWindowUpdate(0, 0))
+        self.flush()
+        self.refused(connecting, "next_hop_protocol_error")
+        self.assertEqual(len(self.told), 1)
+        self.assertEqual(hop.goodbyes, [ErrorCode.ENHANCE_YOUR_CALM])
 
     def test_afterTheGoodbye(self) -> None:
         """

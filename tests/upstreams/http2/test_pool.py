@@ -7,7 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from h2.settings import SettingCodes
+from twisted.internet.defer import fail
 
+from connectproxy.errors import Refusal, Refused
 from connectproxy.upstreams.http2.pool import PAUSE
 from connectproxy.wire.http2 import ErrorCode
 from tests.upstreams.http2.case import HopCase, Serving
@@ -163,6 +165,22 @@ class PoolTests(HopCase):
         self.connect("c:1")
         self.assertEqual(len(self.way.dials), 3)
         self.assertNoResult(more)
+
+    def test_failsAtOnce(self) -> None:
+        """
+        A way may fail before it returns, and whoever is refused may ask again within that call.
+        """
+        refusal = Refused(Refusal("connection_refused"))
+        self.way.connect = lambda request, factory: fail(refusal)  # type: ignore[method-assign]
+        later: list[Any] = []
+
+        def again(failure: Any) -> None:
+            failure.trap(Refused)
+            later.append(self.connect())
+
+        self.connect().addErrback(again)
+        self.refused(later[0], "connection_refused")
+        self.assertNothingLeft()
 
     def test_refusedStreams(self) -> None:
         """

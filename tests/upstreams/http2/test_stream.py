@@ -187,6 +187,29 @@ class TransportTests(HopCase):
         self.assertEqual((bytes(self.protocol.received), self.protocol.ended), (b"all", True))
         self.assertTrue(self.protocol.lost.check(ConnectionDone))
 
+    def test_wasResetWhileHeldAndIdle(self) -> None:
+        """
+        The same where nobody writes.
+        """
+        self.stream.pauseProducing()
+        self.far.put(1, b"all", end=True)
+        self.far.reset(1, ErrorCode.NO_ERROR)
+        self.flush()
+        self.stream.write(b"nobody takes it")
+        self.assertEqual((self.protocol.lost, self.stream.queued), (None, 0))
+        self.stream.loseConnection()
+        self.assertTrue(self.protocol.lost.check(ConnectionDone))
+
+    def test_endOfWhatIsClosed(self) -> None:
+        """
+        Octets that come with the end, when nobody is left to take them, reset the stream as any do.
+        """
+        self.stream.loseConnection()
+        self.flush()
+        self.far.put(1, b"too late", end=True)
+        self.flush()
+        self.assertEqual(self.far.resetFrames, [(1, ErrorCode.CANCEL)])
+
     def test_wasResetWithoutAnError(self) -> None:
         """
         Before the end of the stream it is a reset all the same.
