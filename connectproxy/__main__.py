@@ -18,7 +18,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "policy": ("connectproxy.commands.policy", "test a policy, or propose one from recorded events"),
     "reload": ("connectproxy.commands.reload", "have a proxy that is up read its configuration anew"),
     "status": ("connectproxy.commands.status", "ask a proxy that is up how it does"),
-    "connect": ("connectproxy.commands.connect", "join standard input and output to a connection through proxies"),
+    "connect": (
+        "connectproxy.commands.connect",
+        "join standard input and output to a connection through proxies",
+    ),
     "passwd": ("connectproxy.commands.passwd", "write users and the hashes of their passwords"),
     "token": ("connectproxy.commands.token", "make, show and revoke tokens that expire"),
     "cert": ("connectproxy.commands.cert", "make a private CA and a certificate to try TLS with"),

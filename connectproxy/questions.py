@@ -20,6 +20,7 @@ from twisted.internet.interfaces import IAddress
 from connectproxy.address import Destination, canonical, parseAuthority
 from connectproxy.config.forms import Unfit, nearest, shown
 from connectproxy.config.texts import Methods, isLabel
+from connectproxy.discovery import protocols
 from connectproxy.errors import Refusal
 from connectproxy.interfaces import IPAddress
 
@@ -73,7 +74,7 @@ class Question(NamedTuple):
     @ivar groups: groups of the user besides those that the configuration knows.
     @ivar client: the client's address.
     @ivar listener: what the listener is called; empty for the first.
-    @ivar protocol: one of L{PROTOCOLS}.
+    @ivar protocol: one of L{PROTOCOLS}, or one that somebody else's listener speaks.
     @ivar method: the request's method.
     @ivar addresses: what the name resolves to; L{None} where that is not known.
     @ivar serverName: that of the TLS within the tunnel; L{None} where nothing is said of it.
@@ -237,7 +238,7 @@ class _Reading:
         if scheme and meant != scheme:
             self._complain("method", f"{method} is of the scheme {meant}", "leave out one of the two")
         protocol = self._text("protocol") or ("socks5" if meant == "udp" else "http/1.1")
-        if protocol not in PROTOCOLS:
+        if protocol not in PROTOCOLS and protocol not in protocols():
             near = nearest(protocol, PROTOCOLS)
             advice = f"do you mean {near}?" if near else f"give one of {', '.join(PROTOCOLS)}"
             self._complain("protocol", f"{shown(protocol)} is no protocol", advice)

@@ -31,6 +31,7 @@ from connectproxy.address import Destination, parseAuthority
 from connectproxy.config import SCHEMA, configure, load
 from connectproxy.config.endpoint import BACKLOG
 from connectproxy.discovery import kinds
+from connectproxy.endpoints import CONNECTClientEndpoint
 from connectproxy.errors import KINDS
 from connectproxy.interfaces import Action, IRule, IRuleKind, TunnelRequest
 from connectproxy.ledger import FIELDS
@@ -38,6 +39,7 @@ from connectproxy.names import PENDING
 from connectproxy.own import OwnPorts
 from connectproxy.policy import Policy
 from connectproxy.service import ProxyService
+from connectproxy.web import ProxyingAgent
 from connectproxy.wire.http1 import Limits
 from connectproxy.wire.refusal import formatRefusal
 from tests.fakes import FakeReactor
@@ -301,7 +303,7 @@ class ReadmeTests(SynchronousTestCase):
         What it shows of embedding takes ten lines at most and works: it listens where the
         paragraphs above say, runs the reactor, and stops the proxy before that stops.
         """
-        (shown,) = fences(self.page, "python")
+        _, shown = fences(self.page, "python")
         self.assertLessEqual(len(shown.splitlines()), 10)
         reactor = Reactor()
         with mock.patch("twisted.internet.reactor", reactor, create=True):
@@ -315,6 +317,17 @@ class ReadmeTests(SynchronousTestCase):
         self.assertFalse(port.listening)
         reactor.flush()
         self.successResultOf(stopped)
+
+    def test_dialling(self) -> None:
+        """
+        What it shows of dialling out gives an endpoint of ours and an agent.
+        """
+        shown, _ = fences(self.page, "python")
+        found: dict[str, Any] = {}
+        with mock.patch("twisted.internet.reactor", Reactor(), create=True):
+            exec(compile(shown, "README.md", "exec"), found)
+        self.assertIsInstance(found["endpoint"], CONNECTClientEndpoint)
+        self.assertIsInstance(found["agent"], ProxyingAgent)
 
     def test_figures(self) -> None:
         """

@@ -234,9 +234,7 @@ class IntroducedTests(HopCase):
         self.through()
         peer = self.way.dials[0].succeed()
         self.reactor.flush()
-        self.assertEqual(
-            bytes(peer.received), b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 443\r\nplease"
-        )
+        self.assertEqual(bytes(peer.received), b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 443\r\nplease")
 
     def test_noAddress(self) -> None:
         """

@@ -20,6 +20,8 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).parents[1]
 PACKAGE = "connectproxy"
 REACTOR = "twisted.internet.reactor"
+PROGRAMS = ("tap", "commands.connect")
+"""Those that are programs of their own, and have a reactor."""
 
 
 class Layer(NamedTuple):
@@ -72,16 +74,31 @@ LAYERS = (
     # For trying things out, and for tests; it makes octets and touches no file.
     Layer(0, "certificates", "", "cryptography"),
     # The only place that knows OpenSSL.
-    Layer(2, "tls tls.*", f"{L1} tls tls.*", "twisted zope OpenSSL cryptography"),
+    Layer(2, "tls tls.*", f"{L1} tls tls.*", "twisted zope OpenSSL cryptography service_identity"),
+    # What a server and a client of HTTP/2 have in common.
+    Layer(3, "http2 http2.*", f"{L1} http2 http2.* shaping", "twisted zope hpack"),
     Layer(3, "relay side", f"{L1} relay shaping side", "twisted zope"),
     Layer(3, "splice spliced", f"{L1} relay side shaping splice spliced", "twisted zope"),
     # What speaks to a next hop before octets pass; endpoints of applications do, as well as upstreams.
     Layer(3, "handshake", L1, "twisted zope"),
+    # What an application dials out with: the protocols of next hops, and nothing of the proxy.
+    Layer(
+        4,
+        "endpoints endpoints.*",
+        f"{L1} endpoints endpoints.* handshake tls tls.*",
+        "twisted zope OpenSSL idna service_identity",
+    ),
+    Layer(4, "web web.*", f"{L1} endpoints endpoints.* web web.*", "twisted zope"),
     Layer(4, "dial names race introduction", L1, "twisted zope"),
     Layer(4, "way", f"{L1} handshake race", "twisted zope"),
     Layer(4, "vetted", f"{L1} names", "twisted zope"),
     Layer(4, "hop", f"{L1} handshake introduction race tls way", "twisted zope"),
-    Layer(4, "upstreams upstreams.*", f"{L1} dial handshake hop introduction names race tls way", "twisted zope"),
+    Layer(
+        4,
+        "upstreams upstreams.*",
+        f"{L1} dial handshake hop http2 http2.* introduction names race tls way",
+        "twisted zope hpack",
+    ),
     # What a relay and an upstream are for octets, for datagrams.
     Layer(4, "datagrams datagrams.*", f"{L1} datagrams datagrams.* names shaping", "twisted zope"),
     Layer(5, "peek", L1, "twisted zope"),
@@ -102,7 +119,7 @@ LAYERS = (
     # Whoever has the first octets may have to end TLS before there are any.
     Layer(6, "listeners.auto listeners.auto.*", f"{L1} tls", "twisted zope"),
     # HPACK is HTTP/2's own compression, and nobody else's business.
-    Layer(6, "listeners.http2 listeners.http2.*", f"{L1} origin shaping", "twisted zope hpack"),
+    Layer(6, "listeners.http2 listeners.http2.*", f"{L1} http2 http2.* origin shaping", "twisted zope hpack"),
     # HTTP forwards messages, so that it has origins besides clients.
     Layer(6, "listeners listeners.*", f"{L1} origin shaping", "twisted zope"),
     Layer(7, "watch control", "", "twisted"),
@@ -125,9 +142,25 @@ LAYERS = (
         f"{L1} auth auth.* config config.* limits policy policy.* questions race rehearsal rehearsal.* routes",
     ),
     Layer(7, "cases", "config config.* questions rehearsal"),
-    Layer(7, "testing", "config cases questions rehearsal rehearsal.*"),
+    # Connections in memory, and those that go wrong, are for anybody's tests: they know nothing of the proxy.
     Layer(
-        7, "findings", f"{L1} auth auth.* config config.* names policy policy.users rehearsal tls ways", "twisted"
+        7,
+        "testing.behind testing.faults testing.faulty testing.lookups testing.memory testing.pipe testing.scripted",
+        "testing.*",
+        "twisted zope",
+    ),
+    # The rest runs a whole proxy, or asks a policy.
+    Layer(
+        7,
+        "testing testing.*",
+        "cases config ledger questions rehearsal rehearsal.* service testing.*",
+        "twisted pytest",
+    ),
+    Layer(
+        7,
+        "findings",
+        f"{L1} auth auth.* config config.* names policy policy.users rehearsal tls ways",
+        "twisted",
     ),
     Layer(7, "traffic", f"{L1} config.texts policy.users"),
     Layer(7, "proposal", "address traffic"),
@@ -139,6 +172,14 @@ LAYERS = (
     Layer(7, "commands.explain", "address commands.subject config names questions rehearsal rehearsal.words"),
     Layer(7, "commands.policy", "cases commands.subject config questions rehearsal rehearsal.words"),
     Layer(7, "commands.learn", "commands.subject proposal rehearsal.words traffic"),
+    # It is a client of next hops, in a process of its own.
+    Layer(
+        7,
+        "commands.connect commands.joining commands.streams commands.descriptor",
+        f"{L1} commands.descriptor commands.joining commands.streams commands.subject config config.* names policy"
+        " relay ways",
+        "twisted zope",
+    ),
     Layer(7, "commands commands.*", f"{L1} auth auth.* config config.*", "twisted zope"),
     Layer(7, "__main__", "", ""),
     Layer(7, "tap", f"{PACKAGE} config config.* service", "twisted zope"),
@@ -248,9 +289,9 @@ def _against(each: Import, module: str, layer: Layer, package: str, known: dict[
     What is wrong with one import; empty if nothing is.
     """
     if each.name == REACTOR:
-        if module == f"{package}.tap" and each.late:
+        if module.removeprefix(f"{package}.") in PROGRAMS and each.late:
             return ""
-        return "the reactor is handed down; only tap may look for it, within a function"
+        return "the reactor is handed down; only a program may look for it, within a function"
     top = each.name.partition(".")[0]
     if top != package:
         return "" if top in sys.stdlib_module_names or names(layer.others, top) else "not for this layer"

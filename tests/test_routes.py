@@ -28,7 +28,9 @@ class RoutesTests(SynchronousTestCase):
         """
         Names are excepted by pattern, addresses by network; a name is not looked up for it.
         """
-        routes = Routes({}, "corp", ["localhost", ".corp.example", "10.0.0.0/8", "2001:db8::/32", "192.0.2.7"])
+        routes = Routes(
+            {}, "corp", ["localhost", ".corp.example", "10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]
+        )
         for target, way in (
             ("localhost:443", DIRECT),
             ("corp.example:443", DIRECT),

@@ -140,13 +140,17 @@ class BuildTests(WaysCase):
         All that is wrong is told, each with what would be right.
         """
         found = self.problems(
-            {**CORP, "via": "cor"}, {"name": "x", "url": "toy://192.0.2.1:7"}, {"name": "y", "url": "htp://192.0.2.1:7"}
+            {**CORP, "via": "cor"},
+            {"name": "x", "url": "toy://192.0.2.1:7"},
+            {"name": "y", "url": "htp://192.0.2.1:7"},
         )
         self.assertIn("there is no upstream 'cor'; do you mean corp?", found["upstream.via"])
         self.assertIn("there is no upstream with the scheme 'htp'; do you mean http?", found["upstream.url"])
         self.assertIn("do you mean corp?", self.problems(CORP, route={"upstream": "corps"})["route.upstream"])
         self.assertIn("add an", self.problems(route={"upstream": "what"})["route.upstream"])
-        self.assertIn("one way", self.problems(CORP, route={"upstream": ["corp", "http://x"]})["route.upstream"])
+        self.assertIn(
+            "one way", self.problems(CORP, route={"upstream": ["corp", "http://x"]})["route.upstream"]
+        )
         self.assertIn("leave it out", self.problems(route={"addresses": "unseen"})["route.addresses"])
 
     def test_circle(self) -> None:

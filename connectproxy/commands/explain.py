@@ -118,7 +118,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--client", metavar="ADDRESS", help=KEYS["client"])
     parser.add_argument("--listener", metavar="NAME", help=KEYS["listener"])
-    parser.add_argument("--protocol", choices=PROTOCOLS, help=KEYS["protocol"])
+    parser.add_argument(
+        "--protocol", metavar="PROTOCOL", help=f"{KEYS['protocol']}: {', '.join(PROTOCOLS)}, or another"
+    )
     parser.add_argument("--method", metavar="METHOD", help=KEYS["method"])
     parser.add_argument("--scheme", choices=tuple(SCHEMES), help=KEYS["scheme"])
     addresses = parser.add_mutually_exclusive_group()

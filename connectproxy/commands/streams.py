@@ -2,8 +2,9 @@
 Standard input and output as one transport, whatever they are: pipes, files, terminals,
 sockets, or one of each.
 
-Owns the two descriptors and what is done to them.  Who speaks through them is not known here;
-the way is that of every other transport of Twisted's, half-close and flow control included.
+Owns when they are read and written; how is L{connectproxy.commands.descriptor}'s.  Who speaks
+through them is not known here: to him they are a transport of Twisted's like any other,
+half-close and flow control included.
 
 C{twisted.internet.stdio} is not it: that ends a stream by closing its descriptor, which
 tells nobody where a socket is standard input as well; it reads 8 KiB at once; and it leaves
@@ -12,12 +13,7 @@ a terminal that it shares with a shell in a mode in which the shell's next comma
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
-import stat
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -28,102 +24,9 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["Descriptor", "StandardStreams"]
+from connectproxy.commands.descriptor import Descriptor
 
-READ_SIZE = 65536
-"""Octets read at once: what a pipe holds."""
-
-
-class Descriptor:
-    """
-    A descriptor of this process, taken from whoever else here could write to it.
-
-    What is shared with other processes stays as it is: pipes and terminals are opened anew,
-    if the system permits that, so that not blocking is this process's own business.
-
-    @ivar number: the number that it has now.
-    @ivar isPipe: it is a pipe.
-    @ivar isTerminal: it is a terminal.
-    """
-
-    def __init__(self, number: int) -> None:
-        """
-        @param number: what has it so far; F</dev/null> has it from now on.
-        @raise OSError: there is no such descriptor.
-        """
-        mode = os.fstat(number).st_mode
-        self._flags = fcntl.fcntl(number, fcntl.F_GETFL)
-        self.isPipe = stat.S_ISFIFO(mode)
-        self.isTerminal = os.isatty(number)
-        self._socket: socket.socket | None = None
-        if self.isPipe or self.isTerminal:
-            self.number = self._opened(number)
-            os.set_blocking(self.number, False)
-        else:
-            self.number = os.dup(number)
-            if stat.S_ISSOCK(mode):
-                self._socket = socket.socket(fileno=self.number)
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        os.dup2(null, number)
-        os.close(null)
-
-    def _opened(self, number: int) -> int:
-        """
-        Open what a number has once more, or at least give it another number.
-        """
-        flags = self._flags & os.O_ACCMODE | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        try:
-            return os.open(f"/dev/fd/{number}", flags)
-        except OSError:  # it is another user's, or a pipe that nobody reads
-            return os.dup(number)
-
-    def read(self) -> bytes | None:
-        """
-        Take what has come.
-
-        @return: none at the end of the stream; L{None} where there is nothing yet.
-        @raise OSError: it is broken.
-        """
-        try:
-            if self._socket is not None:
-                return self._socket.recv(READ_SIZE, socket.MSG_DONTWAIT)
-            return os.read(self.number, READ_SIZE)
-        except BlockingIOError:
-            return None
-
-    def write(self, octets: bytes | memoryview) -> int:
-        """
-        Put as much as there is room for.
-
-        @return: how many octets that is.
-        @raise OSError: it is broken.
-        """
-        try:
-            if self._socket is not None:
-                return self._socket.send(octets, socket.MSG_DONTWAIT)
-            return os.write(self.number, octets)
-        except BlockingIOError:
-            return 0
-
-    def end(self) -> None:
-        """
-        Say that nothing more comes, and close.
-        """
-        if self._socket is not None:
-            with suppress(OSError):  # it is not connected any more
-                self._socket.shutdown(socket.SHUT_WR)
-        self.close()
-
-    def close(self) -> None:
-        """
-        Close; what it is stays as it was found.
-        """
-        with suppress(OSError):  # a terminal that is gone
-            fcntl.fcntl(self.number, fcntl.F_SETFL, self._flags)
-        if self._socket is not None:
-            self._socket.close()
-        else:
-            os.close(self.number)
+__all__ = ["StandardStreams"]
 
 
 @implementer(IReadDescriptor)

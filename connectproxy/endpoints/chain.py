@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.ssl import optionsForClientTLS
 
 from connectproxy.endpoints.connect import CONNECTClientEndpoint
 from connectproxy.endpoints.lookup import LookedUpEndpoint
+from connectproxy.endpoints.secured import SecuredEndpoint
 from connectproxy.endpoints.socks import SOCKS4ClientEndpoint, SOCKS5ClientEndpoint
 from connectproxy.endpoints.tunnel import TIMEOUT, TunnelEndpoint, destinationOf
 from connectproxy.endpoints.url import ProxyURL, parseProxyURL
@@ -105,7 +106,7 @@ class ProxyChain:
             if self._contextFactory is None
             else self._contextFactory.creatorForNetloc(url.host.encode("ascii"), url.port)
         )
-        return wrapClientTLS(creator, endpoint)
+        return SecuredEndpoint(creator, endpoint, self._reactor)
 
     def _through(self, url: ProxyURL, endpoint: IStreamClientEndpoint) -> tuple[ProxyURL, TunnelEndpoint]:
         """

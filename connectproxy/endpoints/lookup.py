@@ -132,9 +132,8 @@ class _LookUp:
         """
         It is not, and won't be.
         """
-        if not self._over:
-            self._over = True
-            self._result.errback(failure)
+        self._over = True
+        self._result.errback(failure)
 
     def _cancelled(self, result: Deferred[IProtocol]) -> None:
         """

@@ -178,6 +178,7 @@ class _Opening:
         self._connecting: Deferred[Any] | None = None
         self._deadline: Any = None
         self._repeated = False
+        self._reaching = False
         self._waiting = False
         self._over = False
         self._started = False
@@ -190,6 +191,7 @@ class _Opening:
         """
         self._negotiation = self._endpoint._negotiate()
         self._handshake = None
+        self._reaching = True
         connecting: Deferred[Any] = self._endpoint._proxyEndpoint.connect(self)  # type: ignore[arg-type]
         self._connecting = connecting
         connecting.addCallbacks(self._reached, self._failed)
@@ -227,6 +229,7 @@ class _Opening:
         The connection is up, though perhaps TLS is not.
         """
         self._connecting = None
+        self._reaching = False
         if self._waiting:
             self._waiting = False
             self.begin()
@@ -257,10 +260,10 @@ class _Opening:
             if not self._repeated:
                 self._repeated = True
                 self._relax()
-                if self._connecting is None:
-                    self.begin()
-                else:
+                if self._reaching:  # it is all said before the endpoint has returned
                     self._waiting = True
+                else:
+                    self.begin()
                 return
             ended = ended.refusal
         cause: BaseException | None = None

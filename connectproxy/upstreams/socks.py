@@ -52,7 +52,7 @@ class SOCKSUpstream:
                 "SOCKS knows neither tokens nor schemes of authentication; leave token and authentication"
                 " out, and say credentials"
             )
-        self._hop = Hop(surroundings, options)
+        self._hop = Hop(surroundings, options, ())  # ALPN has no name for SOCKS
         self._scheme = options["url"].scheme
         # Its methods are those of a plain string, which it does not show itself as.
         user, colon, password = options["credentials"].partition(":")

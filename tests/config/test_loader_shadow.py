@@ -50,7 +50,9 @@ class ShadowTests(LoadCase):
         self.assertEqual((shadow["policy.default"], shadow["policy.shadow"]), ("deny", ""))
         self.assertEqual((shadow["policy.contact"], shadow["allow.ports"]), ("Ask.", ((22, 22),)))
         names = {table: [row.options["name"] for row in rows] for table, rows in shadow.rows.items()}
-        self.assertEqual(names, {"identity": [], "group": ["a"], "rule": ["r"], "limit": ["l"], "upstream": []})
+        self.assertEqual(
+            names, {"identity": [], "group": ["a"], "rule": ["r"], "limit": ["l"], "upstream": []}
+        )
         here = os.path.abspath(path)
         self.assertEqual(shadow.rows["rule"][0].options["users"], (f"@{os.path.dirname(here)}/u",))
         self.assertEqual((shadow.origin, shadow.files), (here, (here,)))

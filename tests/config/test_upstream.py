@@ -174,7 +174,15 @@ class SecretTests(SynchronousTestCase):
         """
         What is not there, or has no colon, or could not be sent, is refused unseen.
         """
-        for said in ("hidden", ":hidden", "@nowhere", "$NOWHERE_AT_ALL", "user:hid\x00den", "a:" + "x" * 5000, 7):
+        for said in (
+            "hidden",
+            ":hidden",
+            "@nowhere",
+            "$NOWHERE_AT_ALL",
+            "user:hid\x00den",
+            "a:" + "x" * 5000,
+            7,
+        ):
             self.assertEqual(self.problems(credentials=said), ["upstream.credentials"], said)
         self.assertEqual(self.problems(token=""[1:] or "hid\nden"), ["upstream.token"])
 
@@ -228,7 +236,9 @@ class RowTests(SynchronousTestCase):
         """
         The way without any upstream has its name.
         """
-        error = self.assertRaises(ConfigurationError, configure, upstream=[{"name": "direct", "url": "http://x"}])
+        error = self.assertRaises(
+            ConfigurationError, configure, upstream=[{"name": "direct", "url": "http://x"}]
+        )
         self.assertEqual([problem.key for problem in error.problems], ["upstream.name"])
 
     def test_nameless(self) -> None:

@@ -86,7 +86,9 @@ class RowsTests(LoadCase):
         There is a tuple for every array, also where nothing stands in it.
         """
         config = Config({}, ())
-        self.assertEqual(dict(config.rows), {"identity": (), "group": (), "rule": (), "limit": (), "upstream": ()})
+        self.assertEqual(
+            dict(config.rows), {"identity": (), "group": (), "rule": (), "limit": (), "upstream": ()}
+        )
         row = Row({"name": "a"}, "here")
         self.assertEqual(Config({}, (), rows={"group": [row]}).rows["group"], (row,))
         with self.assertRaises(TypeError):

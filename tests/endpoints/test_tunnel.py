@@ -14,9 +14,9 @@ from twisted.internet.error import (
     ConnectionAborted,
     ConnectionDone,
     ConnectionLost,
-    ConnectionRefusedError,
     NoProtocol,
 )
+from twisted.internet.error import ConnectionRefusedError as NobodyThere
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
@@ -173,7 +173,7 @@ class FailureTests(TunnelCase):
         """
         results = self.connect(self.endpoint())
         self.reactor.attempts[0].fail(111)
-        self.failed(results, ConnectionRefusedError)
+        self.failed(results, NobodyThere)
         self.assertEqual(self.applications.turns, ["start", "stop"])
         self.assertAtRest()
 
@@ -464,9 +464,7 @@ class OtherEndpointTests(TunnelCase):
         """
         results = self.connect(CONNECTClientEndpoint(Immediate(b""), "origin.example", 443, timeout=3))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
-        clocked = CONNECTClientEndpoint(
-            Immediate(b""), "origin.example", 443, timeout=3, clock=self.reactor
-        )
+        clocked = CONNECTClientEndpoint(Immediate(b""), "origin.example", 443, timeout=3, clock=self.reactor)
         results = self.connect(clocked)
         self.reactor.advance(3)
         self.failed(results, ProxyTimeoutError)
@@ -504,7 +502,15 @@ class DestinationTests(EndpointCase):
         """
         Anything else is a mistake of the caller's, and said at once.
         """
-        for host, port in (("", 1), ("a b", 1), ("a\r\nb", 1), ("127.1", 1), ("a", 0), ("a", 65536), ("\u2028", 1)):
+        for host, port in (
+            ("", 1),
+            ("a b", 1),
+            ("a\r\nb", 1),
+            ("127.1", 1),
+            ("a", 0),
+            ("a", 65536),
+            ("\u2028", 1),
+        ):
             with self.assertRaises(ValueError):
                 destinationOf(host, port)
 

@@ -32,6 +32,7 @@ class FixtureTests(ProxyMixin, LoopbackTestCase):
         """
         client: Any = Peer()
         await connectProtocol(TCP4ClientEndpoint(REACTOR, proxy.host, proxy.port), client)
+        self.adopted.append(client.transport)
         client.transport.write(octets)
         return client
 

@@ -58,3 +58,19 @@ class LookupTests(SynchronousTestCase):
         self.assertEqual(len(results), 1)
         threads.run()
         self.assertTrue(results[1][1].check(TypeError))
+
+    def test_cancelled(self) -> None:
+        """
+        That a question was given up is kept, and a call without anybody who waits is made all
+        the same.
+        """
+        resolver, told = self.reactor.nameResolver, list[Any]()
+
+        class Receiver:
+            resolutionBegan = staticmethod(told.append)
+
+        resolver.resolveHostName(Receiver(), "other.example")
+        told[0].cancel()
+        self.assertTrue(resolver.lookups[0].cancelled)
+        self.reactor.getThreadPool().callInThread(told.append, 1)
+        self.assertEqual(told[1:], [1])

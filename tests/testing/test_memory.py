@@ -9,6 +9,7 @@ import errno
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IListeningPort,
     IReactorFDSet,
@@ -16,11 +17,12 @@ from twisted.internet.interfaces import (
     IReactorTCP,
     IReactorTime,
 )
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import ClientFactory, Factory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from connectproxy.testing import FakeReactor, Peer, pipePair
+from connectproxy.testing.lookups import FakeResolver
 from connectproxy.testing.pipe import addressOf
 from tests.loopback import REACTOR, LoopbackTestCase
 from tests.pipecontract import DialContract
@@ -172,3 +174,66 @@ class FakeReactorTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertEqual(accepted[0].received, b"x")
         self.assertRaises(AssertionError, port.connect)
+
+    def test_unwanted(self) -> None:
+        """
+        A port whose factory builds nothing closes the connection.
+        """
+        factory = Factory()
+        factory.noisy = False
+        factory.buildProtocol = lambda addr: None  # type: ignore[method-assign]
+        client = self.reactor.listenTCP(0, factory).connect()
+        self.reactor.flush()
+        self.assertTrue(client.ended)
+
+    def test_attempt(self) -> None:
+        """
+        An attempt says where it goes, and what it is told when it is over does nothing.
+        """
+        attempt = self.reactor.connectTCP("192.0.2.1", 443, ClientFactory.forProtocol(Peer))
+        self.assertEqual(attempt.getDestination(), addressOf("192.0.2.1", 443))
+        self.assertFalse(attempt.stopped)
+        attempt.succeed()
+        attempt.failIfNotConnected(ConnectionDone())
+        self.assertEqual(attempt.state, "connected")
+
+    def test_resolver(self) -> None:
+        """
+        Another resolver can be put in the place of the fake one, which comes back.
+        """
+        old, other = self.reactor.nameResolver, FakeResolver()
+        self.assertIs(self.reactor.installNameResolver(other), old)
+        self.assertIs(self.reactor.nameResolver, other)
+
+    def test_threads(self) -> None:
+        """
+        Calls from and in threads are calls.
+        """
+        told: list[int] = []
+        self.reactor.callFromThread(told.append, 1)
+        self.reactor.callInThread(told.append, 2)
+        self.assertEqual(told, [1, 2])
+        self.assertIs(self.reactor.getThreadPool(), self.reactor.threads)
+
+    def test_descriptors(self) -> None:
+        """
+        What is watched can be asked, and taken away at once.
+        """
+        pipe = pipePair(self.reactor)
+        pipe.first.write(b"x")
+        self.assertEqual(self.reactor.getReaders(), list(pipe))
+        self.assertEqual(self.reactor.getWriters(), [pipe.first])
+        self.assertEqual(self.reactor.removeAll(), list(pipe))
+        self.assertEqual(
+            (self.reactor.flush(), self.reactor.getReaders(), self.reactor.getWriters()), (0, [], [])
+        )
+
+    def test_cancelledInTheSameTurn(self) -> None:
+        """
+        A call that one before it has cancelled is not made.
+        """
+        told: list[int] = []
+        self.reactor.callLater(0, lambda: other.cancel())
+        other = self.reactor.callLater(0, told.append, 1)
+        self.reactor.flush()
+        self.assertEqual(told, [])

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 
 from connectproxy.config import configure
 from connectproxy.errors import Refused
-from connectproxy.interfaces import IUpstream, IUpstreamKind
+from connectproxy.interfaces import IHopUpstream, IUpstream, IUpstreamKind
 from connectproxy.upstreams import direct, socks
 from tests.conformance import UpstreamContract
 from tests.fakes import SETTINGS, FakeReactor, Peer, makeRequest, makeSurroundings
@@ -201,6 +201,17 @@ class SaidTests(SOCKSCase):
         octets = self.lead(self.hop())
         self.assertEqual(octets[:1], b"\x16")
         self.assertNotIn(b"http/1.1", octets)
+
+    def test_reach(self) -> None:
+        """
+        The hop can be connected to without being asked for anything.
+        """
+        upstream = build(self.reactor, "socks5h")
+        self.assertTrue(verifyObject(IHopUpstream, upstream))
+        connecting = upstream.reach(makeRequest(), Factory.forProtocol(Peer))
+        hop = self.hop()
+        self.assertEqual(self.lead(hop), b"")
+        self.assertEqual(self.successResultOf(connecting).address, f"{HOP}:1080")
 
 
 class UnfitTests(SOCKSCase):

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from zope.interface.verify import verifyObject
 
+from connectproxy.hop import BLAMED
 from connectproxy.upstreams.http2.asking import TRIES, Asking
 from connectproxy.wire.connect import INTERIM
 from connectproxy.wire.http2 import ErrorCode, FrameType, formatData, formatGoAway, formatReset
@@ -89,16 +90,16 @@ class AskTests(HopCase):
         self.assertEqual((refused.refusal.received, refused.hop), (502, ""))
         self.assertEqual(refused.refusal.members, "far; error=connection_refused")
         self.assertEqual(hop.resets, {1: ErrorCode.CANCEL})
-        for status, kind, blamed in (
-            (403, "next_hop_denied", ""),
-            (503, "next_hop_unavailable", ""),
-            (407, "next_hop_authentication_failed", "corp"),
+        for status, kind in (
+            (403, "next_hop_denied"),
+            (503, "next_hop_unavailable"),
+            (407, "next_hop_authentication_failed"),
         ):
             again = self.connect()
             self.flush()
             hop.answer(max(hop.asked), status, end=True)
             self.flush()
-            self.assertEqual(self.refused(again, kind).hop, blamed)
+            self.assertEqual(self.refused(again, kind).hop, "corp" if kind in BLAMED else "")
         self.assertEqual(len(self.way.dials), 1)
 
     def test_malformed(self) -> None:

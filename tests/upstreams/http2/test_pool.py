@@ -7,11 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from h2.settings import SettingCodes
-from twisted.internet.defer import fail
+from twisted.internet.defer import fail, succeed
+from twisted.internet.testing import StringTransport
 
 from connectproxy.errors import Refusal, Refused
+from connectproxy.interfaces import Established
 from connectproxy.upstreams.http2.pool import PAUSE
-from connectproxy.wire.http2 import ErrorCode
+from connectproxy.wire.http2 import ErrorCode, formatSettings
 from tests.upstreams.http2.case import HopCase, Serving
 
 
@@ -181,6 +183,23 @@ class PoolTests(HopCase):
         self.connect().addErrback(again)
         self.refused(later[0], "connection_refused")
         self.assertNothingLeft()
+
+    def test_connectedAtOnce(self) -> None:
+        """
+        A way may connect before it returns, with all that the next hop has to say.
+        """
+        transport = StringTransport()
+
+        def connect(request: Any, factory: Any) -> Any:
+            protocol = factory.buildProtocol(None)
+            protocol.makeConnection(transport)
+            protocol.dataReceived(formatSettings({}))
+            return succeed(Established(protocol, "192.0.2.1:3128"))
+
+        self.way.connect = connect  # type: ignore[method-assign]
+        self.connect()
+        self.assertEqual(self.upstream.state()["tunnels"], 1)
+        self.assertIn(b"example.com:443", transport.value())
 
     def test_refusedStreams(self) -> None:
         """

@@ -1,0 +1,590 @@
+"""
+This proxy in front of other ones, each by every kind of client, with tunnels and messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import socket
+import threading
+from typing import Any, ClassVar
+
+import pytest
+
+from connectproxy.wire.socks import formatRequest5
+from tests.integration.origins import authority
+from tests.integration.parents import Parents, Program, parents
+from tests.integration.program import PAGE, USER, ProgramTestCase
+from tests.integration.raw import connect, head, nameOf, readAnswer, readExactly, readToEnd
+from tests.integration.running import Proxy, waitFor
+from tests.integration.socksraw import HELLO, readReply
+from tests.integration.streams import Session
+
+pytestmark = pytest.mark.integration
+
+OCTETS = random.Random(5).randbytes(6_000_000)
+"""More than all buffers on the way hold."""
+
+VIA = re.compile(r"^via: *(.*)$", re.IGNORECASE | re.MULTILINE)
+
+
+class ParentCase(ProgramTestCase):
+    """
+    What works through any parent.
+
+    @cvar way: what the configuration calls it.
+    @cvar relay: what carries the octets of a tunnel.
+    @cvar halves: an end of stream ends one direction only, all the way.
+    """
+
+    way: ClassVar[str]
+    relay: ClassVar[str] = "splice"
+    halves: ClassVar[bool] = False
+
+    def setUp(self) -> None:
+        """
+        Have all of them run.
+        """
+        self.all: Parents = parents()
+        self.proxy = self.all.front
+        self.proxy.mark()
+        self.all.own.mark()
+        self.addCleanup(self.proxy.check)
+        self.addCleanup(self.all.own.check)
+
+    def visited(self) -> list[Program | Proxy]:
+        """
+        The proxies behind this one, nearest first.
+        """
+        return [self.all.own]
+
+    @property
+    def port(self) -> int:
+        """The port whose requests go there."""
+        return self.proxy.portOf(self.way)
+
+    def opened(self, origin: socket.socket, early: bytes = b"") -> tuple[socket.socket, socket.socket]:
+        """
+        Make a tunnel to an origin, by its name.
+
+        @return: the client's end and the origin's.
+        """
+        client = self.closing(connect(self.port))
+        client.sendall(head(f"localhost:{origin.getsockname()[1]}") + early)
+        answer = readAnswer(client)
+        self.assertEqual((answer.status, answer.body), (200, ""))
+        return client, self.accept(origin)
+
+    def ended(self, client: socket.socket) -> dict[str, Any]:
+        """
+        Wait for the event of a client.
+        """
+        return self.proxy.event(nameOf(client))
+
+    def assertPassed(self, port: int) -> None:
+        """
+        What has gone to a port of this machine has gone by way of the last proxy.
+        """
+        last = self.visited()[-1]
+        if isinstance(last, Program):
+            last.waitForLog(rf"(?:localhost|127\.0\.0\.1)[:.]{port}\b")
+        else:
+            waitFor(
+                lambda: any(str(each["target"]).endswith(f":{port}") for each in last.events()),
+                f"an event of the parent's for port {port}",
+            )
+
+    def test_tunnel(self) -> None:
+        """
+        What comes with the request is not lost, both ways are open, and the event says by which
+        way.
+        """
+        origin = self.origin()
+        client, peer = self.opened(origin, b"early")
+        self.assertEqual(readExactly(peer, 5), b"early")
+        self.assertPings(client, peer)
+        name = nameOf(client)
+        peer.close()
+        client.close()
+        event = self.proxy.event(name)
+        known = event["event"], event["upstream"], event["relay"], event["error"], event["bytes_up"]
+        self.assertEqual(known, ("tunnel", self.way, self.relay, None, 9))
+        self.assertEqual(event["tried"][-1]["result"], "connected")
+        self.assertPassed(origin.getsockname()[1])
+
+    def test_transfer(self) -> None:
+        """
+        Megabytes arrive as they were, both ways at once; then each side says that it is at its
+        end, as far as the parent can tell.
+        """
+        client, peer = self.opened(self.origin())
+        digest = hashlib.sha256(OCTETS).hexdigest()
+        came: dict[str, bytes] = {}
+
+        def both(name: str, sock: socket.socket) -> None:
+            writer = threading.Thread(target=sock.sendall, args=(OCTETS,))
+            writer.start()
+            came[name] = readExactly(sock, len(OCTETS))
+            writer.join()
+
+        other = threading.Thread(target=both, args=("up", peer))
+        other.start()
+        both("down", client)
+        other.join()
+        for octets in came.values():
+            self.assertEqual(hashlib.sha256(octets).hexdigest(), digest)
+        self.assertEnds(client, peer)
+
+    def assertEnds(self, client: socket.socket, peer: socket.socket) -> None:
+        """
+        The end of the client's stream gets through, and where the parent knows of halves, the
+        other direction goes on until its own.
+        """
+        if self.halves:
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(readToEnd(peer), (b"", "eof"))
+            peer.sendall(OCTETS[:100_000])
+            peer.close()
+            self.assertEqual(readToEnd(client), (OCTETS[:100_000], "eof"))
+            self.assertEqual(self.ended(client)["end"], "eof")
+        else:
+            peer.sendall(OCTETS[:100_000])
+            peer.close()
+            self.assertEqual(readToEnd(client), (OCTETS[:100_000], "eof"))
+
+    def test_curl(self) -> None:
+        """
+        curl gets a page by HTTPS, twice by one tunnel.
+        """
+        web = self.web()
+        curl = ("curl", "-q", "-sS", "--noproxy", "", "--cacert", authority().certificate)
+        got = self.command(*curl, "-x", f"http://127.0.0.1:{self.port}", f"{web.url}/", f"{web.url}/")
+        self.assertEqual(got, PAGE * 2)
+        self.assertPassed(web.port)
+
+    def test_clients(self) -> None:
+        """
+        Clients of SOCKS 5 and of HTTP/2 get tunnels, the latter several by one connection.
+        """
+        origin = self.origin()
+        client = self.closing(connect(self.port))
+        client.sendall(HELLO + formatRequest5("localhost", origin.getsockname()[1]) + b"early")
+        self.assertEqual(readExactly(client, 2), b"\x05\x00")
+        self.assertEqual(readReply(client)[0], 0)
+        peer = self.accept(origin)
+        self.assertEqual(readExactly(peer, 5), b"early")
+        self.assertPings(client, peer)
+        session = self.closing(Session(self.port))
+        tunnels = [session.tunnel(origin) for _ in range(3)]
+        for number, (stream, end) in enumerate(tunnels):
+            self.closing(end)
+            session.put(stream, b"up %d" % number)
+            self.assertEqual(readExactly(end, 4), b"up %d" % number)
+            end.sendall(b"down %d" % number)
+            end.close()
+            heard = session.streams[stream]
+            session.until(lambda heard=heard: heard.over)  # type: ignore[misc]
+            self.assertEqual(bytes(heard.octets), b"down %d" % number)
+
+    def test_refused(self) -> None:
+        """
+        A port where nobody listens: the client is told by this proxy, and never of a password.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        client = self.closing(connect(self.port))
+        client.sendall(head(f"localhost:{port}"))
+        answer = readAnswer(client)
+        event = self.ended(client)
+        self.assertIn((answer.status, event["error"], event["received_status"]), self.refusals)
+        self.assertIn(f"connectproxy; error={event['error']}", self.ours(answer.fields["proxy-status"]))
+        self.assertEqual(event["upstream"], self.way)
+        self.assertIn("What to do: ", answer.body)
+        self.assertNotIn("proxy-authenticate", answer.fields)
+
+    refusals: ClassVar[tuple[tuple[int, str, int | None], ...]] = ()
+
+    def ours(self, field: str) -> str:
+        """
+        What this proxy has added to Proxy-Status, with the error as the events have it.
+        """
+        return field.split(", ")[-1]
+
+    def exchange(self, client: socket.socket, request: str, *origins: socket.socket) -> tuple[str, bytes]:
+        """
+        Send a message, and answer it with its own body in reverse.
+
+        @param origins: where it is to arrive, if it is a new connection.
+        @return: the head that came there, and the body that came back.
+        """
+        client.sendall(request.encode())
+        peer = self.accept(origins[0])
+        octets = b""
+        while b"\r\n\r\n" not in octets:
+            octets += peer.recv(65536)
+        came, _, body = octets.partition(b"\r\n\r\n")
+        text = came.decode("latin-1")
+        length = re.search(r"content-length: *(\d+)", text, re.IGNORECASE)
+        size = int(length[1]) if length else 0
+        body += readExactly(peer, size - len(body))
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (4 + size, body[::-1] + b"that"))
+        answer = readAnswer(client)
+        self.assertEqual(answer.status, 200)
+        return text, readExactly(client, 4 + size)
+
+    def test_messages(self) -> None:
+        """
+        Plain requests by one connection, to two destinations in turn, with a body and without.
+        """
+        origins = [self.origin(), self.origin()]
+        client = self.closing(connect(self.port))
+        for number in range(3):
+            origin = origins[number % 2]
+            target = f"localhost:{origin.getsockname()[1]}"
+            # Or what is kept open would serve the third of them, which nobody here reads from.
+            more = "" if number % 2 else "Cache-Control: no-store\r\n"
+            request = f"GET http://{target}/page{number} HTTP/1.1\r\nHost: {target}\r\n{more}\r\n"
+            if number == 2:
+                origin = origins[0] = self.origin()
+                target = f"localhost:{origin.getsockname()[1]}"
+                request = f"POST http://{target}/page2 HTTP/1.1\r\nHost: {target}\r\nContent-Length: 3\r\n\r\nabc"
+            came, body = self.exchange(client, request, origin)
+            first = came.partition("\r\n")[0]
+            self.assertEqual(first, f"{'POST' if number == 2 else 'GET'} /page{number} HTTP/1.1")
+            self.assertEqual(body, b"cbathat" if number == 2 else b"that")
+            self.assertWent(target, came)
+        client.close()
+        waitFor(lambda: len(self.proxy.events()) == 3, "three events")
+        known = {(each["event"], each["upstream"], each["relay"], each["end"]) for each in self.proxy.events()}
+        self.assertEqual(known, {("request", self.way, "forward", "complete")})
+
+    def assertWent(self, target: str, came: str) -> None:
+        """
+        How a message has gone to where it was to.
+        """
+        self.assertPassed(int(target.rpartition(":")[2]))
+        self.assertEqual(len(self.names(came)), 1)
+
+    def names(self, came: str) -> list[str]:
+        """
+        The proxies that a message has passed as such.
+        """
+        found = VIA.search(came.replace("\r", ""))
+        return found[1].split(", ") if found else []
+
+    def test_upload(self) -> None:
+        """
+        curl sends a body of megabytes in a plain request, which comes back.
+        """
+        web = self.web(tls=False)
+        (file := self.temporary() / "body").write_bytes(OCTETS[:1_500_000])
+        options = ("--noproxy", "", "-x", f"http://127.0.0.1:{self.port}", "--data-binary", f"@{file}")
+        came = self.command("curl", "-q", "-sS", "-H", "Expect:", *options, f"{web.url}/")
+        self.assertEqual(came, OCTETS[:1_500_000][::-1])
+
+
+class OwnCase(ParentCase):
+    """
+    This proxy is the parent.
+    """
+
+    halves = True
+    refusals = ((502, "connection_refused", 502),)
+
+
+class HTTPCase(ParentCase):
+    """
+    The parent takes messages, in absolute-form.
+    """
+
+    def assertWent(self, target: str, came: str) -> None:
+        """
+        Both proxies have seen it as a message.
+        """
+        self.assertEqual(len(self.names(came)), 1 + len(self.visited()))
+        last = self.visited()[-1]
+        if isinstance(last, Program):
+            last.waitForLog(rf"(?:GET|POST) http://{target}/")
+        else:
+            methods = [(each["method"], each["event"]) for each in last.events() if each["target"] == target]
+            self.assertIn(methods, ([("GET", "request")], [("POST", "request")]))
+
+
+class SquidTests(HTTPCase, ProgramTestCase):
+    """
+    Squid.
+    """
+
+    way = "squid"
+    refusals = ((503, "next_hop_unavailable", 503),)
+
+    def visited(self) -> list[Program | Proxy]:
+        return [self.all.squid]
+
+
+class SquidBasicTests(SquidTests):
+    """
+    Squid, which wants to know who asks.
+    """
+
+    way = "squid-basic"
+
+    def test_known(self) -> None:
+        """
+        Every request of ours is the user's, also those that it has refused before it knew.
+        """
+        web = self.web(tls=False)
+        options = ("--noproxy", "", "-x", f"http://127.0.0.1:{self.port}")
+        self.assertEqual(self.command("curl", "-q", "-sS", *options, f"{web.url}/"), PAGE)
+        self.all.squid.waitForLog(rf"TCP_MISS/200 \d+ GET http://{web.address}/ {USER} ")
+
+
+class SquidDigestTests(SquidBasicTests):
+    """
+    The same by Digest, which waits for a challenge.
+    """
+
+    way = "squid-digest"
+
+
+class TinyproxyTests(HTTPCase, ProgramTestCase):
+    """
+    Tinyproxy.
+    """
+
+    way = "tinyproxy"
+    refusals = ((502, "next_hop_failed", 500), (502, "next_hop_failed", 502), (503, "next_hop_unavailable", 503))
+
+    def visited(self) -> list[Program | Proxy]:
+        return [self.all.tinyproxy]
+
+
+class TinyproxyBasicTests(TinyproxyTests):
+    """
+    Tinyproxy, which wants to know who asks.
+    """
+
+    way = "tinyproxy-basic"
+
+    def visited(self) -> list[Program | Proxy]:
+        return [self.all.asking]
+
+
+class DanteTests(ParentCase, ProgramTestCase):
+    """
+    Dante by SOCKS 5, which looks the name up.
+    """
+
+    way = "dante"
+    halves = True
+    refusals = ((502, "connection_refused", None),)
+
+    def visited(self) -> list[Program | Proxy]:
+        return [self.all.dante]
+
+
+class DanteJudgedTests(DanteTests):
+    """
+    Dante, by the address that this proxy has looked up and judged.
+    """
+
+    way = "dante-judged"
+
+
+class Dante4Tests(DanteTests):
+    """
+    Dante by SOCKS 4, which knows addresses only and no reasons.
+    """
+
+    way = "dante-4"
+    refusals = ((502, "next_hop_failed", None),)
+
+
+class DanteEndpointTests(DanteTests):
+    """
+    Dante, reached by an endpoint of Twisted's.
+    """
+
+    way = "endpoint-tcp"
+
+
+class MicrosocksTests(DanteTests):
+    """
+    Microsocks by SOCKS 5, with a user and a password.
+    """
+
+    way = "microsocks"
+    halves = False
+
+    def visited(self) -> list[Program | Proxy]:
+        return [self.all.microsocks]
+
+
+class NghttpxTests(ParentCase, ProgramTestCase):
+    """
+    Nghttpx by HTTP/2 within TLS, which goes by squid.  It passes on ends of streams one way only.
+    """
+
+    way = "nghttpx"
+    relay = "wired"
+    refusals = ((503, "next_hop_unavailable", 503),)
+
+    def visited(self) -> list[Program | Proxy]:
+        return [self.all.nghttpx, self.all.squid]
+
+
+class NghttpxClearTests(NghttpxTests):
+    """
+    The same in clear.
+    """
+
+    way = "nghttpx-clear"
+
+
+class OwnHTTPTests(HTTPCase, OwnCase, ProgramTestCase):
+    """
+    By C{http}.
+    """
+
+    way = "http"
+
+
+class OwnHTTPSTests(OwnHTTPTests):
+    """
+    By C{https}, with an authority of one's own.
+    """
+
+    way = "https"
+    relay = "wired"
+
+
+class OwnHTTP2Tests(OwnCase, ProgramTestCase):
+    """
+    By C{h2}.
+    """
+
+    way = "h2"
+    relay = "wired"
+
+
+class OwnClearHTTP2Tests(OwnHTTP2Tests):
+    """
+    By C{h2c}.
+    """
+
+    way = "h2c"
+
+
+class OwnSOCKSTests(OwnCase, ProgramTestCase):
+    """
+    By SOCKS 5.
+    """
+
+    way = "socks"
+    refusals = ((502, "connection_refused", None),)
+
+
+class OwnSOCKS4Tests(OwnSOCKSTests):
+    """
+    By SOCKS 4A.
+    """
+
+    way = "socks-4a"
+    refusals = ((502, "next_hop_failed", None),)
+
+
+class OwnSOCKSSecureTests(OwnSOCKSTests):
+    """
+    By SOCKS 5 within TLS.
+    """
+
+    way = "socks-tls"
+    relay = "wired"
+
+
+class OwnUnixTests(OwnHTTPTests):
+    """
+    By a UNIX socket.
+    """
+
+    way = "unix"
+    relay = "wired"
+
+
+class OwnEndpointTests(OwnUnixTests):
+    """
+    By an endpoint that leads to the UNIX socket.
+    """
+
+    way = "endpoint"
+
+
+class StraightTests(ParentCase, ProgramTestCase):
+    """
+    By an endpoint that leads to destinations itself.
+    """
+
+    way = "straight"
+    halves = True
+    refusals = ((502, "connection_refused", None),)
+
+    def assertPassed(self, port: int) -> None:
+        """
+        There is nobody to pass by.
+        """
+
+
+class TwoTests(ParentCase, ProgramTestCase):
+    """
+    A chain of squid and Dante.
+    """
+
+    way = "two"
+    refusals = ((502, "connection_refused", None),)
+
+    def visited(self) -> list[Program | Proxy]:
+        return [self.all.squid, self.all.dante]
+
+    def test_chained(self) -> None:
+        """
+        The first is asked for the second, and the second for the origin.
+        """
+        client, peer = self.opened(self.origin())
+        self.assertPings(client, peer)
+        self.all.squid.waitForLog("")
+        client.close()
+        peer.close()
+        self.all.squid.waitForLog(rf"CONNECT 127\.0\.0\.1:{self.all.dante.port} ")
+        self.assertEqual(self.ended(client)["address"], f"127.0.0.1:{self.all.squid.port}")
+
+
+class ThreeTests(HTTPCase, OwnCase, ProgramTestCase):
+    """
+    A chain of nghttpx by HTTP/2, squid by Digest, and this proxy by HTTPS.
+    """
+
+    way = "three"
+    relay = "wired"
+    halves = False
+
+    def assertWent(self, target: str, came: str) -> None:
+        """
+        It is a message for the last one only.
+        """
+        self.assertEqual(len(self.names(came)), 2)
+        self.assertPassed(int(target.rpartition(":")[2]))
+
+
+class MixedTests(OwnCase, ProgramTestCase):
+    """
+    A chain of microsocks, tinyproxy and this proxy by HTTP/2, which keeps one connection for all.
+    """
+
+    way = "mixed"
+    relay = "wired"
+
+
+# What is only to be inherited from is no test.
+del ParentCase, OwnCase, HTTPCase
