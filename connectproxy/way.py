@@ -19,6 +19,7 @@ from connectproxy.errors import Refusal, Refused
 from connectproxy.handshake import Landing
 from connectproxy.interfaces import Attempt, Established, IUpstream, Surroundings, TunnelRequest
 from connectproxy.race import failureKind
+from connectproxy.sockets import setNoDelay
 
 __all__ = ["EndpointWay", "parsed", "wayTo"]
 
@@ -93,6 +94,7 @@ class EndpointWay:
         """
         There is a connection.
         """
+        setNoDelay(landed.transport)
         protocol: Any = landing.hand(landed)
         address = _shown(landed.transport.getPeer())
         seconds = self._reactor.seconds() - began
