@@ -66,12 +66,37 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
     audit = state["audit"]
     if audit is not None:
         yield f"audit file     {audit['file']}, {audit['dropped']} lines lost"
+    yield from _upstreams(state["upstreams"])
     yield from _table(
         "decisions", [(f"{each['decision']} {each['rule']}", each["count"]) for each in state["decisions"]]
     )
     yield from _table("other refusals", list(state["refusals"].items()))
     yield from _table("would have been denied (report)", list(state["reports"].items()))
     yield from _table("the shadow policy differs", list(state["shadow"].items()))
+
+
+def _upstreams(upstreams: dict[str, Any]) -> Iterator[str]:
+    """
+    The ways that hold something: groups with their members, and others with their counts.
+    """
+    for name, state in upstreams.items():
+        members = state.get("members")
+        if members is None:
+            counts = ", ".join(f"{value} {key}" for key, value in state.items() if isinstance(value, int))
+            yield f"\nupstream {name}: {counts}"
+            if state.get("last_failure"):
+                yield f"            {state['last_failure']}"
+            continue
+        yield f"\nupstream {name}: {state['balance']}"
+        for member in members:
+            line = f"{member['tunnels']:10,}  {member['name']} {member['state']}"
+            if member["backup"]:
+                line += ", backup"
+            if member["retry_in"] is not None:
+                line += f", tried again in {member['retry_in']:g} s"
+            if member["state"] != "up" and member["last_failure"]:
+                line += f": {member['last_failure']}"
+            yield line
 
 
 def _table(title: str, rows: Sequence[tuple[str, int]]) -> Iterator[str]:

@@ -27,6 +27,7 @@ STATE: dict[str, Any] = {
     "draining": False,
     "tunnels": 3,
     "connections": 4,
+    "upstreams": {},
     "logins_refused": 5,
     "decisions": [
         {"decision": "allow", "rule": "mirror", "count": 20},
@@ -78,6 +79,33 @@ class StatusTests(DialogueCase):
             "         6  strict\n"
             "\nthe shadow policy differs\n"
             "         2  deny default\n",
+        )
+
+    def test_upstreams(self) -> None:
+        """
+        A group is shown with its members, of which those that are out with their reason; others by
+        what they count.
+        """
+        member = {
+            "name": "a", "backup": False, "state": "up", "tunnels": 1200, "last_failure": "long ago", "retry_in": None,
+        }  # fmt: skip
+        out = {**member, "name": "b", "state": "out", "tunnels": 0, "last_failure": "it is gone", "retry_in": 4.5}
+        _, shown, _ = self.run_(
+            upstreams={
+                "pool": {"balance": "least-tunnels", "members": [member, out, {**member, "backup": True}]},
+                "edge": {"connections": 2, "tunnels": 7, "last_failure": "it closed", "error": None},
+                "far": {"connections": 0, "last_failure": None},
+            }
+        )
+        self.assertIn(
+            "\nupstream pool: least-tunnels\n"
+            "     1,200  a up\n"
+            "         0  b out, tried again in 4.5 s: it is gone\n"
+            "     1,200  a up, backup\n"
+            "\nupstream edge: 2 connections, 7 tunnels\n"
+            "            it closed\n"
+            "\nupstream far: 0 connections\n",
+            shown,
         )
 
     def test_more(self) -> None:
