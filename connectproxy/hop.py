@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, ip_address
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -33,7 +34,7 @@ from connectproxy.tls import ClientTLS, handshakeRefusal
 from connectproxy.way import wayTo
 from connectproxy.wire.negotiation import Again, Negotiation, Passage
 
-__all__ = ["BLAMED", "Hop", "Talk", "missed"]
+__all__ = ["BLAMED", "Hop", "Talk", "missed", "viaLines"]
 
 BLAMED = frozenset(
     {
@@ -113,6 +114,22 @@ class Hop:
         It could not be connected to.
         """
         return missed(failure, self.name)
+
+
+def viaLines(request: TunnelRequest, name: bytes) -> list[bytes]:
+    """
+    The values of the C{Via} fields that go on with a request (RFC 9110 section 7.6.3): those that
+    it has come with, and this proxy's own with the version of HTTP that it has come in.
+
+    @param name: what this proxy calls itself.
+    """
+    lines = [value for field, value in request.fields if field == b"via"]
+    lines.append(_RECEIVED.get(request.protocol, b"1.1") + b" " + name)
+    return lines
+
+
+_RECEIVED: Mapping[str, bytes] = MappingProxyType({"http/1.0": b"1.0", "h2": b"2.0"})
+"""The version of HTTP that a request has come in, by its protocol; where it is none, ours counts."""
 
 
 def missed(failure: Failure, name: str) -> Failure:

@@ -109,6 +109,14 @@ class Sender:
             self._ready.append(stream)
         self.pump()
 
+    def forget(self, stream: Stream) -> None:
+        """
+        Whatever a stream had to send, nobody wants it any more.
+        """
+        if stream.waiting:
+            stream.waiting = False
+            self._ready.remove(stream)
+
     def pump(self) -> None:
         """
         Let the streams that wait take turns, for as long as the peer takes it.

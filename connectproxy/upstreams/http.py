@@ -11,14 +11,13 @@ they are between it and this proxy.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import implementer
 
-from connectproxy.hop import Hop
+from connectproxy.hop import Hop, viaLines
 from connectproxy.interfaces import (
     Established,
     IForwardingUpstream,
@@ -34,9 +33,6 @@ from connectproxy.wire.hopform import HopForm
 
 __all__ = ["HTTPUpstream", "kind"]
 
-_RECEIVED: Mapping[str, str] = MappingProxyType({"http/1.0": "1.0", "h2": "2.0"})
-"""The version of HTTP that a request has come in, by its protocol; where it is none, ours counts."""
-
 
 @implementer(IForwardingUpstream, IHopUpstream)
 class HTTPUpstream:
@@ -51,7 +47,7 @@ class HTTPUpstream:
         """
         self._hop = Hop(surroundings, options)
         self._authorizer = Authorizer.of(options)
-        self._via = surroundings.via.decode("ascii")
+        self._via = surroundings.via
         self._form = HopForm(self._authorizer, self._hop.name)
 
     def connect(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
@@ -78,8 +74,7 @@ class HTTPUpstream:
         """
         What is said for one request.
         """
-        via = [("Via", value.decode("latin-1")) for name, value in request.fields if name == b"via"]
-        via.append(("Via", f"{_RECEIVED.get(request.protocol, '1.1')} {self._via}"))
+        via = [("Via", line.decode("latin-1")) for line in viaLines(request, self._via)]
         return ConnectNegotiation(
             request.destination, name=self._hop.name, fields=via, authorizer=self._authorizer
         )

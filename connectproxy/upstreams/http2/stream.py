@@ -82,6 +82,7 @@ class HopStream(Stream):
         self.finishing = self.writeEnded = True
         self.queue.clear()
         self.queued = 0
+        self._connection.sender.forget(self)
         if self._endTold or self._closing:
             self._conclude(Failure(ConnectionDone()))
         elif self.producerPaused:

@@ -8,14 +8,13 @@ connection who the client is, and a connection is shared by many.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import implementer
 
-from connectproxy.hop import Hop
+from connectproxy.hop import Hop, viaLines
 from connectproxy.interfaces import (
     Established,
     IStandingUpstream,
@@ -29,9 +28,6 @@ from connectproxy.upstreams.http2.pool import Pool
 from connectproxy.wire.authorization.client import Authorizer
 
 __all__ = ["HTTP2Upstream", "kind"]
-
-_RECEIVED: Mapping[str, bytes] = MappingProxyType({"http/1.0": b"1.0", "h2": b"2.0"})
-"""The version of HTTP that a request has come in, by its protocol; where it is none, ours counts."""
 
 
 @implementer(IStandingUpstream)
@@ -67,8 +63,7 @@ class HTTP2Upstream:
         """
         See L{IUpstream.connect}.
         """
-        via = [field for field in request.fields if field[0] == b"via"]
-        via.append((b"via", _RECEIVED.get(request.protocol, b"1.1") + b" " + self._via))
+        via = [(b"via", line) for line in viaLines(request, self._via)]
         return Asking(self.pool, request, factory, self._authorizer, via).begin()
 
     def start(self) -> None:

@@ -55,6 +55,17 @@ class FloodTests(HTTP2Case):
             self.dials[-1].succeed()
             self.flood(client, octets, 6000)
 
+    def test_oneGoodbye(self) -> None:
+        """
+        A frame that is too much and wrong as well is answered by one goodbye.
+        """
+        client = self.raw()
+        connection: Any = next(iter(self.port.factory.connections))
+        connection.incoming._cheap.left = -1e6
+        client.transport.write(update(0, 0))
+        self.flush()
+        self.assertEqual([code for _, code in client.goodbyes], [ErrorCode.ENHANCE_YOUR_CALM])
+
     def test_rapidReset(self) -> None:
         """
         Requests that are reset before they have their answer (conformance 43).

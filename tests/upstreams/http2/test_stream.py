@@ -17,7 +17,7 @@ from connectproxy.http2.sending import ENOUGH
 from connectproxy.leg import Leg
 from connectproxy.relay import WiredRelay
 from connectproxy.wheel import Wheel
-from connectproxy.wire.http2 import ErrorCode
+from connectproxy.wire.http2 import ErrorCode, FrameType
 from tests.fakes import KERNEL, Peer, addressOf, pipePair
 from tests.upstreams.http2.case import HopCase
 
@@ -183,6 +183,9 @@ class TransportTests(HopCase):
         self.flush()
         self.assertEqual(told, ["pause", "resume"])
         self.assertEqual((self.protocol.lost, self.stream.queued), (None, 0))
+        connection.sender.resumeProducing()
+        self.flush()
+        self.assertEqual(self.far.frames(FrameType.DATA), [])  # nothing goes to a stream that was reset
         self.stream.resumeProducing()
         self.assertEqual((bytes(self.protocol.received), self.protocol.ended), (b"all", True))
         self.assertTrue(self.protocol.lost.check(ConnectionDone))

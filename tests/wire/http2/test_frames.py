@@ -15,6 +15,7 @@ from connectproxy.wire.http2 import (
     ErrorCode,
     Flag,
     FrameType,
+    codeName,
     formatData,
     formatFrame,
     formatGoAway,
@@ -36,6 +37,20 @@ def parse(octets: bytes) -> list[Any]:
         found.append(frame)
         octets = octets[9 + length :]
     return found
+
+
+class CodeTests(SynchronousTestCase):
+    """
+    L{codeName}.
+    """
+
+    def test_names(self) -> None:
+        """
+        A code has its name, and one that nobody knows its number.
+        """
+        self.assertEqual(
+            [codeName(code) for code in (0, 11, 14)], ["NO_ERROR", "ENHANCE_YOUR_CALM", "code 14"]
+        )
 
 
 class FrameTests(SynchronousTestCase):

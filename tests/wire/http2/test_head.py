@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from connectproxy.errors import Refusal
-from connectproxy.wire.http2 import RequestFields, readRequest, readTrailers
+from connectproxy.wire.http2 import RequestFields, ResponseFields, readRequest, readResponse, readTrailers
 
 CONNECT = [(b":method", b"CONNECT"), (b":authority", b"a.example:443")]
 GET = [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a.example"), (b":path", b"/")]
@@ -218,3 +218,69 @@ class RequestTests(SynchronousTestCase):
             list(validate_headers(section, flags))
         except ProtocolError as error:
             self.assertIn("mismatched", str(error))
+
+
+class ResponseTests(SynchronousTestCase):
+    """
+    Responses (RFC 9113 section 8.3.2).
+    """
+
+    def test_good(self) -> None:
+        """
+        A status, and fields in the order of arrival.
+        """
+        fields = ((b"via", b"2.0 far"), (b"via", b"1.1 near"))
+        self.assertEqual(readResponse([(b":status", b"200"), *fields]), ResponseFields(200, fields))
+        for status in (b"100", b"103", b"299", b"599"):
+            self.assertEqual(readResponse([(b":status", status)]), ResponseFields(int(status), ()))
+
+    def test_malformed(self) -> None:
+        """
+        What is none is told as a mistake of the next hop's, without its octets as they are.
+        """
+        status = (b":status", b"200")
+        for section in (
+            [],
+            [(b"via", b"x")],
+            [(b"via", b"x"), status],
+            [status, status],
+            [status, (b":path", b"/")],
+            [(b":path", b"/"), status],
+            [status, (b":\x1b", b"")],
+            [(b":status", b"")],
+            [(b":status", b"20")],
+            [(b":status", b"0200")],
+            [(b":status", b"099")],
+            [(b":status", b"600")],
+            [(b":status", b"101")],
+            [(b":status", b" 200")],
+            [status, (b"Via", b"x")],
+            [status, (b"via", b" x")],
+            [status, (b"via", b"x\r\n")],
+            [status, (b"", b"x")],
+            [status, (b"connection", b"close")],
+            [status, (b"transfer-encoding", b"chunked")],
+        ):
+            found = readResponse(section)
+            assert isinstance(found, Refusal), section
+            self.assertEqual(found.kind, "next_hop_protocol_error")
+            self.assertTrue(found.detail.isprintable() and found.detail.isascii())
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([b":status", b":path", b"via", b"te", b"X", b"x", b"connection"]),
+                st.sampled_from([b"200", b"404", b"99", b"", b" x", b"trailers", b"a\n"]),
+            ),
+            max_size=5,
+        )
+    )
+    def test_againstH2(self, section: Any) -> None:
+        """
+        Nothing is taken that the h2 package finds malformed.
+        """
+        if not isinstance(readResponse(section), Refusal):
+            flags = HeaderValidationFlags(
+                is_client=True, is_trailer=False, is_response_header=True, is_push_promise=False
+            )
+            list(validate_headers(section, flags))

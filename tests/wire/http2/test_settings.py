@@ -55,6 +55,24 @@ class SettingsTests(SynchronousTestCase):
                 assert isinstance(fault, Fault)
                 self.assertEqual(fault.code, code)
 
+    def test_streams(self) -> None:
+        """
+        How many streams may be open is whatever 32 bits can say, none included.
+        """
+        self.assertGreater(BEFORE.streams, 2**31)
+        for value in (0, 1, 2**32 - 1):
+            read = readSettings(payload({Setting.MAX_CONCURRENT_STREAMS: value}), BEFORE)
+            self.assertEqual(read, BEFORE._replace(streams=value))
+
+    def test_serversPush(self) -> None:
+        """
+        A server may not allow pushes, since it would get none (RFC 9113 section 6.5.2).
+        """
+        self.assertEqual(readSettings(payload({Setting.ENABLE_PUSH: 0}), BEFORE, fromServer=True), BEFORE)
+        fault = readSettings(payload({Setting.ENABLE_PUSH: 1}), BEFORE, fromServer=True)
+        assert isinstance(fault, Fault)
+        self.assertEqual(fault.code, ErrorCode.PROTOCOL_ERROR)
+
     @given(st.binary(max_size=60))
     def test_anything(self, octets: bytes) -> None:
         """
