@@ -76,6 +76,8 @@ class Catalogue(Mapping[str, Any]):
 
     To iterate, or to ask whether there is a name, imports nothing of an entry point's.  What
     is found is kept as long as this is.
+
+    @ivar group: of entry points, and the package for ours.
     """
 
     def __init__(
@@ -88,13 +90,12 @@ class Catalogue(Mapping[str, Any]):
         plugged: bool = True,
     ) -> None:
         """
-        @param group: of entry points, and the package for ours.
         @param interface: what a kind provides; L{None} for who only wants to know the names.
         @param names: what a configuration calls a kind.
         @param package: there is one of ours.
         @param plugged: they can be plugins of Twisted.
         """
-        self._group = group
+        self.group = group
         self._interface = interface
         self._names = names
         self._package = package
@@ -133,7 +134,7 @@ class Catalogue(Mapping[str, Any]):
         near = get_close_matches(name, self, 1)
         if near:
             return f"do you mean {near[0]}?"
-        return f"there are {', '.join(self)}; others are found by entry points in the group {self._group}"
+        return f"there are {', '.join(self)}; others are found by entry points in the group {self.group}"
 
     def _own(self) -> Mapping[str, Any]:
         """
@@ -141,7 +142,7 @@ class Catalogue(Mapping[str, Any]):
         """
         if not self._package:
             return {}
-        return self._once("own", lambda: self._named(kinds(self._group, None).values()))
+        return self._once("own", lambda: self._named(kinds(self.group, None).values()))
 
     def _points(self) -> Mapping[str, Any]:
         """
@@ -177,7 +178,7 @@ class Catalogue(Mapping[str, Any]):
         """
         from importlib.metadata import entry_points  # noqa: PLC0415 - start-up is to be quick
 
-        return {point.name: point for point in reversed(tuple(entry_points(group=self._group)))}
+        return {point.name: point for point in reversed(tuple(entry_points(group=self.group)))}
 
     def _load(self, point: Any) -> Any:
         """

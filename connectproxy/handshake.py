@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
@@ -22,7 +22,7 @@ from connectproxy.leg import adopt
 from connectproxy.sockets import writeNow
 from connectproxy.wire.negotiation import Again, Negotiation, Passage
 
-__all__ = ["Ended", "Handshake", "Landing"]
+__all__ = ["Ended", "Handshake", "Landing", "Opening"]
 
 Ended = Passage | Refusal | Again | Failure
 """How a handshake ends; a L{Failure} is why the connection was lost before that."""
@@ -112,8 +112,9 @@ class Handshake(Landing):
     One negotiation on one connection.
     """
 
-    def __init__(self, negotiation: Negotiation, done: Callable[[Handshake, Ended], None]) -> None:
+    def __init__(self, negotiation: Negotiation | None, done: Callable[[Handshake, Ended], None]) -> None:
         """
+        @param negotiation: what is said; L{Opening} has none.
         @param done: is called once, with the handshake and how it has ended, unless
             L{abandon} is called before.  After a L{Passage} the transport waits for
             L{handOn}, which has to be called before C{done} returns; after anything else it
@@ -177,3 +178,32 @@ class Handshake(Landing):
         if not isinstance(how, Passage):
             self.transport.abortConnection()  # type: ignore[union-attr]
         done(self, how)  # type: ignore[misc]
+
+
+@implementer(IHandshakeListener)
+class Opening(Handshake):
+    """
+    One in which nothing is said: the way is open as soon as the connection is there, with TLS on
+    it where that is spoken.
+    """
+
+    def __init__(self, done: Callable[[Handshake, Ended], None], *, secured: bool) -> None:
+        """
+        @param done: see L{Handshake}.
+        @param secured: whether there is TLS to wait for.
+        """
+        Handshake.__init__(self, None, done)
+        self._secured = secured
+
+    def connectionMade(self) -> None:
+        """
+        There is a connection.
+        """
+        if not self._secured:
+            self._end(Passage())
+
+    def handshakeCompleted(self) -> None:
+        """
+        See L{IHandshakeListener}.
+        """
+        self._end(Passage())

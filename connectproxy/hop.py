@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal, Refused
-from connectproxy.handshake import Ended, Handshake, Landing
+from connectproxy.handshake import Ended, Handshake, Landing, Opening
 from connectproxy.interfaces import Established, IUpstream, Surroundings, TunnelRequest
 from connectproxy.introduction import INTRODUCTIONS
 from connectproxy.race import WORDS
@@ -108,6 +108,14 @@ class Hop:
             to it, has not done in time.
         """
         return _Passing(self, request, factory, talk).begin()
+
+    def open(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
+        """
+        Connect to the hop, and say nothing.
+
+        @return: as L{through}; with TLS it fires when the hop has shown who it is.
+        """
+        return _Passing(self, request, factory, None).begin()
 
     def _missed(self, failure: Failure) -> Failure:
         """
@@ -217,7 +225,7 @@ class _Passing:
     One request on its way through a hop.
     """
 
-    def __init__(self, hop: Hop, request: TunnelRequest, factory: IProtocolFactory, talk: Talk) -> None:
+    def __init__(self, hop: Hop, request: TunnelRequest, factory: IProtocolFactory, talk: Talk | None) -> None:
         self._hop = hop
         self._request = request
         self._factory: Any = factory
@@ -238,11 +246,14 @@ class _Passing:
 
         @return: see L{Hop.through}.
         """
-        negotiation = self._talk(self._request)
-        if isinstance(negotiation, Refusal):
-            self._result.errback(Refused(negotiation))
-            return self._result
-        self._handshake = Handshake(negotiation, self._negotiated)
+        if self._talk is None:
+            self._handshake = Opening(self._negotiated, secured=self._hop.tls is not None)
+        else:
+            negotiation = self._talk(self._request)
+            if isinstance(negotiation, Refusal):
+                self._result.errback(Refused(negotiation))
+                return self._result
+            self._handshake = Handshake(negotiation, self._negotiated)
         self._connecting = connecting = self._hop.reach(self._request, self)
         connecting.addCallbacks(self._reached, self._failed)
         return self._result

@@ -349,7 +349,7 @@ class PageTests(ToyCase):
         started = self.start()
         for group, name, leads, told in (
             ("listeners", "line", "kind", (checked.stdout,)),
-            ("upstreams", "pinned", "kind", (started,)),
+            ("upstreams", "pinned", "kind", (checked.stdout, started)),
             ("rules", "ticket", "kind", (checked.stdout, started)),
             ("checkers", "table", "factory", (checked.stdout, started)),
         ):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, ITransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, ITransport
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,7 +15,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from connectproxy.errors import Refusal
-from connectproxy.handshake import Handshake, Landing
+from connectproxy.handshake import Handshake, Landing, Opening
 from connectproxy.leg import adopt
 from connectproxy.wire.negotiation import Again, Passage
 from tests.fakes import FakeReactor, Peer, pipePair
@@ -161,6 +161,46 @@ class HandshakeTests(HandshakeCase):
 
 
 @implementer(ITransport)
+class OpeningTests(HandshakeCase):
+    """
+    L{Opening}.
+    """
+
+    def open(self, *, secured: bool) -> Opening:
+        opening = Opening(self.done, secured=secured)
+        pipePair(self.reactor, opening, self.hop)
+        self.reactor.flush()
+        return opening
+
+    def test_atOnce(self) -> None:
+        """
+        The connection is handed on as soon as it is there, and nothing has been said.
+        """
+        self.open(secured=False)
+        self.assertEqual(self.ends, [Passage()])
+        self.say(b"hello")
+        self.assertEqual((bytes(self.above.received), bytes(self.hop.received)), (b"hello", b""))
+
+    def test_secured(self) -> None:
+        """
+        Where there is TLS, not before it is.
+        """
+        opening = self.open(secured=True)
+        self.assertTrue(IHandshakeListener.providedBy(opening))
+        self.assertEqual(self.ends, [])
+        opening.handshakeCompleted()
+        self.assertEqual(self.ends, [Passage()])
+
+    def test_lost(self) -> None:
+        """
+        Why there is none is told.
+        """
+        self.open(secured=True)
+        self.hop.transport.abortConnection()
+        self.reactor.flush()
+        self.assertIsInstance(self.ends[0].value, ConnectionLost)
+
+
 class Channel:
     """
     A transport that delivers to whom it was made with, whatever is said.

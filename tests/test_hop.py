@@ -4,6 +4,7 @@ Tests for L{connectproxy.hop}; what is said to hops of each kind is with the kin
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,6 +19,8 @@ from connectproxy.interfaces import Established, TunnelRequest
 from connectproxy.leg import Leg
 from connectproxy.wire.negotiation import Again, Passage
 from tests.fakes import FakeReactor, FakeUpstream, makeRequest, makeSurroundings
+from tests.tls.case import authority, issued
+from tests.tls.clientcase import Answerer, serverContext
 
 
 class Words:
@@ -300,3 +303,87 @@ class SecureTests(HopCase):
         refused = self.refused(connecting)
         self.assertEqual(refused.hop, "corp")
         self.assertIn(refused.refusal.kind, ("next_hop_gone", "tls_protocol_error"))
+
+
+class OpenTests(HopCase):
+    """
+    L{Hop.open}.
+    """
+
+    keys: Any = {"url": "http://192.0.2.1:3128", "proxy_protocol": "v1"}
+
+    def open(self) -> Deferred[Established]:
+        return self.hop.open(makeRequest(), Factory.forProtocol(Leg))
+
+    def test_opened(self) -> None:
+        """
+        The connection is that of the protocol that is wanted, whatever has begun it.
+        """
+        connecting = self.open()
+        peer = self.way.dials[0].succeed()
+        established = self.successResultOf(connecting)
+        self.assertIsInstance(established.protocol, Leg)
+        self.assertEqual((established.seen, established.address), ("", "198.51.100.1:3128"))
+        established.protocol.transport.write(b"hello")
+        self.reactor.flush()
+        self.assertTrue(bytes(peer.received).endswith(b" 443\r\nhello"), peer.received)
+
+    def test_notReached(self) -> None:
+        """
+        It is the hop's fault where it can't be connected to, or that takes too long.
+        """
+        connecting = self.open()
+        self.way.dials[0].fail()
+        self.assertEqual(self.refused(connecting).hop, "corp")
+        connecting = self.open()
+        connecting.cancel()
+        self.assertEqual(self.refused(connecting).hop, "corp")
+
+
+class SecureOpenTests(HopCase):
+    """
+    The same within TLS.
+    """
+
+    def setUp(self) -> None:
+        """
+        A hop whose certificate has to be the tests'.
+        """
+        file = self.mktemp()
+        Path(file).write_bytes(authority().certificatePEM)
+        self.keys = {"url": "https://192.0.2.1:3128", "ca": file}
+        HopCase.setUp(self)
+        self.connecting = self.hop.open(makeRequest(), Factory.forProtocol(Leg))
+
+    def test_opened(self) -> None:
+        """
+        It is open when the hop has shown who it is, and carries what the protocol says, within
+        TLS.
+        """
+        answerer = self.way.dials[0].succeed(Answerer(serverContext(issued("192.0.2.1"))))
+        self.assertNoResult(self.connecting)
+        self.reactor.flush()
+        established = self.successResultOf(self.connecting)
+        self.assertIsInstance(established.protocol, Leg)
+        established.protocol.transport.write(b"hello")
+        self.reactor.flush()
+        self.assertEqual(bytes(answerer.received), b"hello")
+
+    def test_stranger(self) -> None:
+        """
+        One that is somebody else is told as that.
+        """
+        self.way.dials[0].succeed(Answerer(serverContext(issued("other.example"))))
+        self.reactor.flush()
+        refused = self.refused(self.connecting)
+        self.assertEqual((refused.refusal.kind, refused.hop), ("tls_certificate_error", "corp"))
+
+    def test_silent(self) -> None:
+        """
+        One that says nothing is given up with the request.
+        """
+        peer = self.way.dials[0].succeed()
+        self.connecting.cancel()
+        self.assertEqual(self.refused(self.connecting).refusal.kind, "next_hop_silent")
+        self.reactor.flush()
+        self.assertTrue(peer.lost)

@@ -136,7 +136,7 @@ class WheelTests(SynchronousTestCase):
         always = [each for each in required if "extra ==" not in each]
         self.assertEqual(
             sorted(re.split(r"[ >=<\[]", each)[0].lower() for each in always),
-            ["cryptography", "hpack", "idna", "pyopenssl", "twisted", "zope.interface"],
+            ["cryptography", "hpack", "idna", "pyopenssl", "service_identity", "twisted", "zope.interface"],
         )
         self.assertEqual(len(self.licences), 1)
 

@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from connectproxy import prepare as module
 from connectproxy.config import Config, ConfigurationError, configure, load
 from connectproxy.config.schema import SCHEMA
-from connectproxy.own import OwnPorts
 from connectproxy.prepare import ATTEMPTS, LIVE, LOOKS, QUIET, Prepared, Unusable, discard, prepare, unchanged
 from connectproxy.tls import ServerTLS, TLSOptions
 from connectproxy.watch import stamps

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal
 from connectproxy.questions import KEYS, Unclear, readQuestion
+from tests.installed import install
 
 
 class QuestionTests(SynchronousTestCase):
@@ -104,6 +105,14 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual(
             self.wrong(protocol="xyz")[0][2], "give one of http/1.1, http/1.0, h2, socks5, socks4, socks4a"
         )
+
+    def test_installed(self) -> None:
+        """
+        It can be one that somebody else's listener speaks.
+        """
+        install(self, {"connectproxy.listeners": {"toy": "nowhere:kind"}})
+        question = readQuestion({"dest": "a.example:443", "protocol": "toy"})
+        self.assertEqual(question.protocol, "toy")
 
     def test_wrong(self) -> None:
         """

@@ -4,20 +4,24 @@ C{docs/testing.md}, executed: its files are written as they stand, and its comma
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import MISSING
 from pathlib import Path
+from typing import get_args
 
 from connectproxy.commands import check, explain, policy
 from connectproxy.config import configure
 from connectproxy.proposal import SUBDOMAINS
 from connectproxy.questions import KEYS
 from connectproxy.rehearsal import Answer
-from connectproxy.testing import Decisions
+from connectproxy.testing import Decisions, faults
+from connectproxy.testing.faults import Step
 from connectproxy.traffic import MOST
 from tests.pagecase import CODE, DOCS, FENCE, NAMED, PageCase
 from tests.test_traffic import event
@@ -103,6 +107,43 @@ class TestingPageTests(PageCase):
         path.write_text(path.read_text().replace('"pypi.org"', '"other.example"'))
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertIn("1 failed, 6 passed", run.stdout)
+
+    def test_programs(self) -> None:
+        """
+        The tests of programs pass, with pytest and with trial, without a warning.
+        """
+        python = [sys.executable, "-W", "error", "-m"]
+        for command, passed in (
+            (["pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "test_client.py"], "2 passed"),
+            (["pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "test_memory.py"], "2 passed"),
+            (["pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "test_reactor.py"], "1 passed"),
+            (["twisted.trial", "test_reactor"], "PASSED (successes=1)"),
+        ):
+            run = subprocess.run([*python, *command], capture_output=True, text=True, check=False)
+            self.assertIn(passed, run.stdout, run.stdout + run.stderr)
+
+    def test_scripts(self) -> None:
+        """
+        Every script that is shown is one, of steps that are shown, with their defaults.
+        """
+        section = self.text[self.text.index("## 9.") : self.text.index("## 10.")]
+        shown = re.findall(r"^\| `(\w+)\((.*?)\)` \|", section, re.MULTILINE)
+        self.assertEqual({name for name, _ in shown}, {step.__name__ for step in get_args(Step)})
+        for name, arguments in shown:
+            fields = [
+                field.name
+                if field.default is MISSING
+                else f"{field.name}={field.default:g}"
+                if isinstance(field.default, float)
+                else f"{field.name}={field.default}"
+                for field in dataclasses.fields(getattr(faults, name))
+            ]
+            self.assertEqual(arguments, ", ".join(fields))
+        scripts = re.findall(r"\| `(\[.*?\])` \|$", section, re.MULTILINE)
+        self.assertEqual(len(scripts), 7)
+        for script in scripts:
+            for step in eval(script, vars(faults)):
+                self.assertIsInstance(step, get_args(Step))
 
     def test_report(self) -> None:
         """

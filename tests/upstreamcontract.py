@@ -16,7 +16,6 @@ from zope.interface.verify import verifyObject
 
 from connectproxy.errors import KINDS, Refused
 from connectproxy.interfaces import Attempt, Established, IUpstream, IUpstreamKind
-from connectproxy.names import Names
 from connectproxy.policy import Policy
 from tests.fakes import SETTINGS, FakeReactor, Peer, makeRequest, makeSurroundings
 

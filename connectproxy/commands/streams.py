@@ -230,7 +230,7 @@ class StandardStreams(FileDescriptor):
 
     def abortConnection(self) -> None:
         """
-        The same as L{loseConnection}.
+        The same as C{loseConnection}.
         """
         self.loseConnection()
 

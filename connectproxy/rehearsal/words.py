@@ -22,7 +22,7 @@ _OUTCOMES = {
     "report": "reports",
     "pass": "passes",
 }
-"""What a rule does, as the outcome of its L{Step} names it."""
+"""What a rule does, as the outcome of its L{Step<connectproxy.policy.trace.Step>} names it."""
 
 
 def printable(text: str) -> str:

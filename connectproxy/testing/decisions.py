@@ -30,7 +30,8 @@ class Decisions:
         """
         Read the lists that the configuration names.  Blocks.
 
-        @param config: as L{connectproxy.configure} or L{connectproxy.load} gives it.
+        @param config: as L{configure<connectproxy.config.loader.configure>} or
+            L{load<connectproxy.config.loader.load>} gives it.
         @raise connectproxy.ConfigurationError: all that is wrong with it.
         """
         self._rehearsal = Rehearsal(config)

@@ -46,9 +46,10 @@ class ProxyFixture:
     def __init__(self, reactor: Any, **options: Any) -> None:
         """
         @param reactor: as L{connectproxy.ProxyService} takes it.
-        @param options: the tables of a configuration, as L{connectproxy.configure} takes them.
-            What they do not say is as in L{DEFAULTS}, and it listens at a free port of
-            127.0.0.1 unless there is C{listen}.
+        @param options: the tables of a configuration, as
+            L{configure<connectproxy.config.loader.configure>} takes them.  What they do not
+            say is as in L{DEFAULTS}, and it listens at a free port of 127.0.0.1 unless there
+            is C{listen}.
         @raise connectproxy.ConfigurationError: all that is wrong with them.
         """
         tables = {"listen": [{"endpoint": "127.0.0.1:0"}], **DEFAULTS, **options}

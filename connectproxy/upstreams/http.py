@@ -60,8 +60,8 @@ class HTTPUpstream:
         """
         See L{IForwardingUpstream.forward}.
         """
-        return self._hop.reach(request, factory).addCallback(
-            lambda established: established._replace(seen="", form=self._form)
+        return self._hop.open(request, factory).addCallback(
+            lambda established: established._replace(form=self._form)
         )
 
     def reach(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:

@@ -15,8 +15,8 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.error import SchemeNotSupported
 from twisted.web.client import URI, Agent, HTTPConnectionPool
+from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -75,8 +75,8 @@ class ProxyingAgent:
             proxyContextFactory=proxyContextFactory,
         )
         self._authentication = authentication
-        self._tunnelling: dict[Chain, Any] = {}
-        self._forwarding: dict[Chain, Any] = {}
+        self._tunnels: dict[Chain, Any] = {}
+        self._forwards: dict[Chain, Any] = {}
 
     def request(
         self,
@@ -92,38 +92,36 @@ class ProxyingAgent:
         absolute-form, in place of what its URL says, and to nobody else.
 
         @return: a Deferred of the response, which fails as that of
-            L{twisted.web.client.Agent}, with a L{connectproxy.endpoints.ProxyConnectError} if
-            a proxy refuses a tunnel, and with C{ValueError} if a proxy can't be asked for the
-            origin.
+            L{twisted.web.client.Agent}; with a L{connectproxy.endpoints.ProxyConnectError} if
+            a proxy refuses a tunnel; with C{ValueError} if the URI is none, or a proxy can't be
+            asked for its host.  Cancelled, it closes the connection, whatever that is for.
         """
-        parsed = URI.fromBytes(uri.strip())
         try:
+            parsed = URI.fromBytes(uri.strip())
             urls = self._factory.chainFor(parsed)
-        except (SchemeNotSupported, UnicodeDecodeError):
-            return fail()
-        if urls and urls[-1].forwards and parsed.scheme == b"http":
-            agents, make = self._forwarding, self._forward
-        else:
-            agents, make = self._tunnelling, self._tunnel
-            if headers is not None and headers.hasHeader(_AUTHORIZATION):
-                headers = headers.copy()
-                headers.removeHeader(_AUTHORIZATION)
-        try:
-            agent = agents.get(urls)
-            if agent is None:
-                agent = agents[urls] = make(urls)
+            if urls and urls[-1].forwards and parsed.scheme == b"http":
+                agent = self._forwards.get(urls)
+                if agent is None:
+                    agent = self._forwards[urls] = self._forwarding(urls)
+            else:
+                agent = self._tunnels.get(urls)
+                if agent is None:
+                    agent = self._tunnels[urls] = self._tunnelling(urls)
+                if headers is not None and headers.hasHeader(_AUTHORIZATION):
+                    headers = headers.copy()
+                    headers.removeHeader(_AUTHORIZATION)
             made: Deferred[IResponse] = agent.request(method, uri, headers, bodyProducer)
-        except ValueError:
+        except (SchemeNotSupported, ValueError):
             return fail()
         return made
 
-    def _tunnel(self, urls: Chain) -> Agent:
+    def _tunnelling(self, urls: Chain) -> Any:
         """
         What makes requests to origins beyond some proxies, or none.
         """
         return Agent.usingEndpointFactory(self._reactor, self._factory, _Pool(self._pool, urls))
 
-    def _forward(self, urls: Chain) -> ForwardingAgent:
+    def _forwarding(self, urls: Chain) -> ForwardingAgent:
         """
         What makes requests of the last of them.
         """

@@ -12,7 +12,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
 from twisted.web.client import ProxyAgent
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -91,8 +92,11 @@ class ForwardingAgent:
             values = response.headers.getRawHeaders(b"Proxy-Authenticate", [])
             if not authorizer.challenged(values, said):
                 return response
-            response.deliverBody(_Dropping())
-            return self._ask(authorizer, method, uri, headers, None, again=False)
+            dropping = _Dropping()
+            response.deliverBody(dropping)
+            return dropping.done.addCallback(
+                lambda _: self._ask(authorizer, method, uri, headers, None, again=False)
+            )
 
         if again and bodyProducer is None:
             made.addCallback(answered)
@@ -101,11 +105,16 @@ class ForwardingAgent:
 
 class _Dropping(Protocol):
     """
-    Throws content away.
+    Throws content away, after which its connection can be used again.
+
+    @ivar done: fires at the end of it.  Cancelled, it closes the connection.
     """
 
     transport: Any
-    _left = _DROPPED
+
+    def __init__(self) -> None:
+        self._left = _DROPPED
+        self.done: Deferred[None] = Deferred(lambda _: self.transport.loseConnection())
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -114,3 +123,10 @@ class _Dropping(Protocol):
         self._left -= len(data)
         if self._left < 0:
             self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        There is no more, or there will not be.
+        """
+        if not self.done.called:
+            self.done.callback(None)

@@ -1,3 +1,3 @@
 """
-Tests for L{connectproxy.tls}, module by module.
+Tests for L{connectproxy.endpoints}, module by module.
 """

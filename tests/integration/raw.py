@@ -114,8 +114,8 @@ def readAnswer(sock: socket.socket) -> Answer:
     for line in lines:
         name, _, value = line.partition(":")
         name = name.lower()
-        # One field for each challenge; no other may come twice.
-        assert name not in fields or name == "proxy-authenticate", lines
+        # One field for each challenge and each proxy; no other may come twice.
+        assert name not in fields or name in ("proxy-authenticate", "via"), lines
         fields[name] = f"{fields[name]}, {value.strip()}" if name in fields else value.strip()
     body = "" if status == "200" else readToEnd(sock)[0].decode()
     return Answer(int(status), fields, body)

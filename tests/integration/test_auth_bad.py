@@ -359,17 +359,19 @@ class SilenceTests(BadCase):
         """
         request = "CONNECT 127.0.0.1:1025 HTTP/1.1\r\nHost: 127.0.0.1:1025\r\n"
         token = f"Bearer {self.house.token}"
-        for octets in (
+        begun = (
             f"{request}Proxy-Authorization: {RIGHT}".encode(), f"{request}Proxy-Authorization: {RIGHT}\r\n".encode(),
             f"{request}Proxy-Authorization: {token[:60]}".encode(), f"{request}Proxy-Auth".encode(),
             f'{request}Proxy-Authorization: Digest username="ann'.encode(),
             b"\x05\x01", b"\x05\x01\x02", b"\x05\x01\x02\x01", b"\x05\x01\x02\x01\x03an", b"\x05\x01\x02\x01\x03ann\x09pass",
             b"\x05\x01\x02\x01\x03ann\x09pass:word",
-        ):  # fmt: skip
-            with self.connect() as client:
-                name = nameOf(client)
-                client.sendall(octets)
-                said, _ = readToEnd(client)
+        )  # fmt: skip
+        clients = [self.connect() for _ in begun]
+        for client, octets in zip(clients, begun, strict=True):
+            client.sendall(octets)
+        for client, octets in zip(clients, begun, strict=True):
+            name = nameOf(client)
+            said, _ = readToEnd(client)
             event = self.proxy.event(name)
             self.assertEqual((event["error"], event["address"]), ("http_request_timeout", None), octets)
             timedOut = b"\x05\x02\x01\0\x05\x01\0\x01" + bytes(6)  # who was right and then asked for nothing

@@ -221,6 +221,7 @@ class StopTests(ProxyTestCase):
     The proxy is told to stop.
     """
 
+    @pytest.mark.quiet
     def test_stop(self) -> None:
         """
         Connections that rest do not keep it; a response that is under way is brought to its

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from connectproxy.errors import KINDS
 from connectproxy.wire.socks import formatRequest5
 from tests.integration.origins import authority
 from tests.integration.parents import Parents, Program, parents
@@ -30,7 +31,7 @@ OCTETS = random.Random(5).randbytes(6_000_000)
 VIA = re.compile(r"^via: *(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
-class ParentCase(ProgramTestCase):
+class ParentCase:
     """
     What works through any parent.
 
@@ -111,7 +112,8 @@ class ParentCase(ProgramTestCase):
         event = self.proxy.event(name)
         known = event["event"], event["upstream"], event["relay"], event["error"], event["bytes_up"]
         self.assertEqual(known, ("tunnel", self.way, self.relay, None, 9))
-        self.assertEqual(event["tried"][-1]["result"], "connected")
+        # A stream of a connection that is there has tried nothing.
+        self.assertLessEqual({each["result"] for each in event["tried"]}, {"connected"})
         self.assertPassed(origin.getsockname()[1])
 
     def test_transfer(self) -> None:
@@ -199,28 +201,25 @@ class ParentCase(ProgramTestCase):
         answer = readAnswer(client)
         event = self.ended(client)
         self.assertIn((answer.status, event["error"], event["received_status"]), self.refusals)
-        self.assertIn(f"connectproxy; error={event['error']}", self.ours(answer.fields["proxy-status"]))
+        error = KINDS[event["error"]].proxyStatus
+        ours = f"connectproxy; error={error}; received-status={event['received_status']}"
+        field = answer.fields["proxy-status"]
+        self.assertEqual(field.split(", ")[-1], ours if event["received_status"] else ours.partition("; rec")[0])
         self.assertEqual(event["upstream"], self.way)
         self.assertIn("What to do: ", answer.body)
         self.assertNotIn("proxy-authenticate", answer.fields)
 
     refusals: ClassVar[tuple[tuple[int, str, int | None], ...]] = ()
 
-    def ours(self, field: str) -> str:
-        """
-        What this proxy has added to Proxy-Status, with the error as the events have it.
-        """
-        return field.split(", ")[-1]
-
-    def exchange(self, client: socket.socket, request: str, *origins: socket.socket) -> tuple[str, bytes]:
+    def exchange(self, client: socket.socket, request: str, origin: socket.socket) -> tuple[str, bytes]:
         """
         Send a message, and answer it with its own body in reverse.
 
-        @param origins: where it is to arrive, if it is a new connection.
+        @param origin: where it is to arrive.
         @return: the head that came there, and the body that came back.
         """
         client.sendall(request.encode())
-        peer = self.accept(origins[0])
+        peer = self.accept(origin)
         octets = b""
         while b"\r\n\r\n" not in octets:
             octets += peer.recv(65536)
@@ -232,7 +231,9 @@ class ParentCase(ProgramTestCase):
         peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (4 + size, body[::-1] + b"that"))
         answer = readAnswer(client)
         self.assertEqual(answer.status, 200)
-        return text, readExactly(client, 4 + size)
+        body = readExactly(client, 4 + size)
+        peer.close()  # many log when it is over
+        return text, body
 
     def test_messages(self) -> None:
         """
@@ -240,23 +241,18 @@ class ParentCase(ProgramTestCase):
         """
         origins = [self.origin(), self.origin()]
         client = self.closing(connect(self.port))
-        for number in range(3):
+        for number in range(4):
             origin = origins[number % 2]
             target = f"localhost:{origin.getsockname()[1]}"
-            # Or what is kept open would serve the third of them, which nobody here reads from.
-            more = "" if number % 2 else "Cache-Control: no-store\r\n"
-            request = f"GET http://{target}/page{number} HTTP/1.1\r\nHost: {target}\r\n{more}\r\n"
-            if number == 2:
-                origin = origins[0] = self.origin()
-                target = f"localhost:{origin.getsockname()[1]}"
-                request = f"POST http://{target}/page2 HTTP/1.1\r\nHost: {target}\r\nContent-Length: 3\r\n\r\nabc"
-            came, body = self.exchange(client, request, origin)
-            first = came.partition("\r\n")[0]
-            self.assertEqual(first, f"{'POST' if number == 2 else 'GET'} /page{number} HTTP/1.1")
-            self.assertEqual(body, b"cbathat" if number == 2 else b"that")
+            body = "abc" if number == 2 else ""
+            method, more = ("POST", "Content-Length: 3\r\n") if body else ("GET", "")
+            request = f"{method} http://{target}/page{number} HTTP/1.1\r\nHost: {target}\r\n{more}\r\n{body}"
+            came, answer = self.exchange(client, request, origin)
+            self.assertEqual(came.partition("\r\n")[0], f"{method} /page{number} HTTP/1.1")
+            self.assertEqual(answer, body[::-1].encode() + b"that")
             self.assertWent(target, came)
         client.close()
-        waitFor(lambda: len(self.proxy.events()) == 3, "three events")
+        waitFor(lambda: len(self.proxy.events()) == 4, "four events")
         known = {(each["event"], each["upstream"], each["relay"], each["end"]) for each in self.proxy.events()}
         self.assertEqual(known, {("request", self.way, "forward", "complete")})
 
@@ -271,8 +267,7 @@ class ParentCase(ProgramTestCase):
         """
         The proxies that a message has passed as such.
         """
-        found = VIA.search(came.replace("\r", ""))
-        return found[1].split(", ") if found else []
+        return ", ".join(VIA.findall(came.replace("\r", ""))).split(", ")
 
     def test_upload(self) -> None:
         """
@@ -308,8 +303,11 @@ class HTTPCase(ParentCase):
         if isinstance(last, Program):
             last.waitForLog(rf"(?:GET|POST) http://{target}/")
         else:
-            methods = [(each["method"], each["event"]) for each in last.events() if each["target"] == target]
-            self.assertIn(methods, ([("GET", "request")], [("POST", "request")]))
+
+            def known() -> set[str]:
+                return {each["event"] for each in last.events() if each["target"] == target}
+
+            self.assertEqual(waitFor(known, "the parent's event"), {"request"})
 
 
 class SquidTests(HTTPCase, ProgramTestCase):
@@ -453,11 +451,12 @@ class OwnHTTPTests(HTTPCase, OwnCase, ProgramTestCase):
 
 class OwnHTTPSTests(OwnHTTPTests):
     """
-    By C{https}, with an authority of one's own.
+    By C{https}, with an authority of one's own.  Within TLS there is no half-close.
     """
 
     way = "https"
     relay = "wired"
+    halves = False
 
 
 class OwnHTTP2Tests(OwnCase, ProgramTestCase):
@@ -502,6 +501,7 @@ class OwnSOCKSSecureTests(OwnSOCKSTests):
 
     way = "socks-tls"
     relay = "wired"
+    halves = False
 
 
 class OwnUnixTests(OwnHTTPTests):
@@ -553,11 +553,11 @@ class TwoTests(ParentCase, ProgramTestCase):
         """
         client, peer = self.opened(self.origin())
         self.assertPings(client, peer)
-        self.all.squid.waitForLog("")
+        name = nameOf(client)
         client.close()
         peer.close()
         self.all.squid.waitForLog(rf"CONNECT 127\.0\.0\.1:{self.all.dante.port} ")
-        self.assertEqual(self.ended(client)["address"], f"127.0.0.1:{self.all.squid.port}")
+        self.assertEqual(self.proxy.event(name)["address"], f"127.0.0.1:{self.all.squid.port}")
 
 
 class ThreeTests(HTTPCase, OwnCase, ProgramTestCase):
@@ -586,5 +586,3 @@ class MixedTests(OwnCase, ProgramTestCase):
     relay = "wired"
 
 
-# What is only to be inherited from is no test.
-del ParentCase, OwnCase, HTTPCase

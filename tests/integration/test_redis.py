@@ -165,6 +165,7 @@ class StoreTests(RedisCase, StoreContract):
             self.server.start()
         self.assertEqual(store.add(Batch("x", 2, {A: 5})), {A: 5})  # it had kept nothing
 
+    @pytest.mark.quiet
     def test_slow(self) -> None:
         """
         A server that does not answer fails in time.  What it gets to later is not lost, and

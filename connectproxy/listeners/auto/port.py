@@ -270,7 +270,11 @@ class _Kind:
         self, reactor: Any, description: str, options: PortOptions, switchboard: ISwitchboard
     ) -> Deferred[Any]:
         """See L{IListenerKind.listen}."""
-        return listenAt(reactor, description, AutoFactory(switchboard, description, options, self.dialects(options.protocols)))
+        return listenAt(
+            reactor,
+            description,
+            AutoFactory(switchboard, description, options, self.dialects(options.protocols)),
+        )
 
 
 kind = _Kind()

@@ -1,0 +1,3 @@
+"""
+Tests for L{connectproxy.web}, module by module.
+"""
