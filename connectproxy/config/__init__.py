@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from connectproxy.config.endpoint import Listener
 from connectproxy.config.loader import configure, load, loadShadow
+from connectproxy.config.nexthop import UpstreamURL
 from connectproxy.config.problem import ConfigurationError, Problem
 from connectproxy.config.schema import PROFILES, SCHEMA
 from connectproxy.config.setting import Setting
-from connectproxy.config.upstream import UpstreamURL
 from connectproxy.config.value import Config, Row
 
 __all__ = [

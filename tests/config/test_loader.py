@@ -121,10 +121,10 @@ class FileTests(LoadCase):
                 " here can be listen, proxy, auth, identity, group, policy, rule, allow, access_log, timeouts, limits,"
                 " limit, audit, control, socks, route, upstream, direct, relay",
                 'F:5 [timeouts] idel: there is no key "idel" here; do you mean idle?',
-                'F:6 [timeouts] tunnels: there is no key "tunnels" here; it belongs below [limits] or [[limit]]',
+                'F:6 [timeouts] tunnels: there is no key "tunnels" here; it belongs below [limits] or [[limit]] or [[upstream]]',
                 'F:7 [timeouts] colour: there is no key "colour" here; here can be head, handshake, connect,'
                 " response, keep_alive, first_flight, idle, half_open, lifetime, drain, linger",
-                'F:8 [timeouts] endpoint: there is no key "endpoint" here; it belongs below [[listen]]',
+                'F:8 [timeouts] endpoint: there is no key "endpoint" here; it belongs below [[listen]] or [[upstream]]',
             ],
         )
 
