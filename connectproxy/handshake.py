@@ -168,7 +168,7 @@ class Handshake(Landing):
         """
         self._done = self._negotiation = None
         if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+            self._abort()
 
     def _end(self, how: Ended) -> None:
         """
@@ -176,8 +176,15 @@ class Handshake(Landing):
         """
         done, self._done, self._negotiation = self._done, None, None
         if not isinstance(how, Passage):
-            self.transport.abortConnection()  # type: ignore[union-attr]
+            self._abort()
         done(self, how)  # type: ignore[misc]
+
+    def _abort(self) -> None:
+        """
+        Close the connection at once, where its transport knows how; a process's does not.
+        """
+        transport: Any = self.transport
+        getattr(transport, "abortConnection", transport.loseConnection)()
 
 
 @implementer(IHandshakeListener)

@@ -160,7 +160,6 @@ class HandshakeTests(HandshakeCase):
         self.assertEqual(self.ends, [])
 
 
-@implementer(ITransport)
 class OpeningTests(HandshakeCase):
     """
     L{Opening}.
@@ -201,6 +200,7 @@ class OpeningTests(HandshakeCase):
         self.assertIsInstance(self.ends[0].value, ConnectionLost)
 
 
+@implementer(ITransport)
 class Channel:
     """
     A transport that delivers to whom it was made with, whatever is said.
@@ -237,6 +237,29 @@ class Half(Protocol):
 
     def connectionLost(self, reason: Any = None) -> None:
         self.heard.append(reason.type)
+
+
+class PlainTests(SynchronousTestCase):
+    """
+    L{Handshake} on a transport that only knows how to close in order.
+    """
+
+    def test_closed(self) -> None:
+        """
+        Then that has to do.
+        """
+        for how in ("refuse", "abandon"):
+            channel = Channel()
+            ends: list[Any] = []
+            handshake = Handshake(
+                Echo(Refusal("next_hop_denied")), lambda handshake, ended, ends=ends: ends.append(ended)
+            )
+            handshake.makeConnection(channel)  # type: ignore[arg-type]
+            if how == "refuse":
+                handshake.dataReceived(b"no")
+            else:
+                handshake.abandon()
+            self.assertTrue(channel.closed, how)
 
 
 class ForeignTests(SynchronousTestCase):

@@ -292,6 +292,7 @@ class _Opening:
             return
         self._relax()
         self._over = True
+        self._negotiation = None  # it has all of the answer, and this lives as long as the connection
         self._result.callback(protocol)
         if passage.leftover and not _isClosing(transport):
             protocol.dataReceived(passage.leftover)

@@ -60,7 +60,7 @@ _BELIEVED = frozenset(
 
 _KINDS: Mapping[int, str] = MappingProxyType(
     {
-        401: "next_hop_denied",
+        401: "next_hop_authentication_failed",  # what tinyproxy says to wrong credentials
         403: "next_hop_denied",
         407: "next_hop_authentication_failed",
         429: "next_hop_limit_reached",

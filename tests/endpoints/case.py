@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from connectproxy.endpoints import CONNECTClientEndpoint
 from tests.fakes import FakeReactor
 
 OPEN = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -127,3 +128,12 @@ class EndpointCase(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.reactor.getWriters(), [])
+
+
+class TunnelCase(EndpointCase):
+    """
+    A destination beyond one proxy.
+    """
+
+    def endpoint(self, **parameters: Any) -> CONNECTClientEndpoint:
+        return CONNECTClientEndpoint(self.proxy, "origin.example", 443, **parameters)

@@ -8,6 +8,7 @@ from base64 import b64encode
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IHostnameResolver, IStreamClientEndpoint
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -316,6 +317,33 @@ class TLSTests(ChainCase, TLSCase):
         self.secured("proxy.example")
         error = self.failed(results, ProxyConnectError)
         self.assertEqual(error.kind, "tls_certificate_error")
+
+    def test_notThere(self) -> None:
+        """
+        A proxy that does not speak TLS, says nothing, or goes, in the middle of the handshake;
+        and nobody who waits any more.
+        """
+        for happens, kind in (
+            (lambda: self.say(self.peer, b"HTTP/1.1 400 Bad Request\r\n\r\n"), "tls_protocol_error"),
+            (lambda: self.reactor.advance(30), "next_hop_silent"),
+            (lambda: self.peer.transport.abortConnection(), "next_hop_gone"),
+            (lambda: self.connecting.cancel(), ""),
+        ):
+            self.setUp()
+            chain = ProxyChain(self.reactor, "https://proxy.example", contextFactory=Trusting())
+            results = self.connect(chain.endpoint("origin.example", 443))
+            self.dialled()
+            self.assertTrue(self.heard().startswith(b"\x16\x03"))
+            happens()
+            self.reactor.flush()
+            error = results[0].value
+            if kind:
+                self.assertEqual(error.kind, kind)
+            else:
+                self.assertIsInstance(error, ConnectingCancelledError)
+            self.peer.transport.abortConnection()
+            self.assertAtRest()
+            self.assertIsNotNone(self.peer.lost)
 
     def test_proxyEndpoint(self) -> None:
         """

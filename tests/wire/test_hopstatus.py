@@ -138,7 +138,7 @@ class KindTests(SynchronousTestCase):
         Each status has its row, and what has none is a failure of the next hop's (conformance 17).
         """
         expected = {
-            401: "next_hop_denied", 403: "next_hop_denied", 451: "next_hop_denied",
+            401: "next_hop_authentication_failed", 403: "next_hop_denied", 451: "next_hop_denied",
             407: "next_hop_authentication_failed", 429: "next_hop_limit_reached",
             503: "next_hop_unavailable", 504: "next_hop_timeout", 508: "proxy_loop_detected",
         }  # fmt: skip
