@@ -62,8 +62,8 @@ class Hop:
     One next hop.
 
     @ivar name: what the configuration calls it.
-    @ivar place: where it is; for one that is no host with a port, the request's own
-        destination counts.
+    @ivar place: where it is; L{None} for one that is no host with a port, which is reached by a
+        UNIX socket or an endpoint.
     """
 
     def __init__(
@@ -82,13 +82,14 @@ class Hop:
         self.name = surroundings.name
         url = options["url"]
         self.place: Destination | None = url.destination
+        if self.place is None and not options["endpoint"] and not url.path:
+            # What the client names would be dialled in its place, and judged by nobody.
+            raise ValueError(f"{url.text} has no host; add host and port")
         self._way: IUpstream = wayTo(surroundings, options)
         self._introduce = INTRODUCTIONS[options["proxy_protocol"]]
         self.tls: ClientTLS | None = ClientTLS.of(options, protocols) if url.secure else None
 
-    def reach(
-        self, request: TunnelRequest, factory: IProtocolFactory, seconds: float | None = None
-    ) -> Deferred[Established]:
+    def reach(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
         """
         Connect to the hop itself, with the PROXY header and with TLS begun.
 
@@ -96,8 +97,10 @@ class Hop:
             as L{connectproxy.tls.TLSTransport} tells.
         @return: a Deferred as that of L{IUpstream.connect}; what fails is the hop's fault.
         """
-        there = request if self.place is None else request._replace(destination=self.place)
-        connecting = self._way.connect(there, _Layers(self, request, factory))
+        there = request
+        if self.place is not None:
+            there = request._replace(destination=self.place, judged=True)
+        connecting = self._way.connect(there, _Layers(self, there, factory))
         return connecting.addErrback(self._missed)
 
     def through(self, request: TunnelRequest, factory: IProtocolFactory, talk: Talk) -> Deferred[Established]:
@@ -225,7 +228,9 @@ class _Passing:
     One request on its way through a hop.
     """
 
-    def __init__(self, hop: Hop, request: TunnelRequest, factory: IProtocolFactory, talk: Talk | None) -> None:
+    def __init__(
+        self, hop: Hop, request: TunnelRequest, factory: IProtocolFactory, talk: Talk | None
+    ) -> None:
         self._hop = hop
         self._request = request
         self._factory: Any = factory
@@ -237,6 +242,7 @@ class _Passing:
         self._connecting: Deferred[Established] | None = None
         self._established: Established | None = None
         self._ended: Ended | None = None
+        self._bug: Failure | None = None
         self._protocol: Any = None
         self._result: Deferred[Established] = Deferred(self._cancelled)
 
@@ -286,7 +292,7 @@ class _Passing:
 
     def _failed(self, failure: Failure) -> None:
         """
-        There is none.
+        There is none, or something of ours is broken.
         """
         self._connecting = None
         self._over = True
@@ -296,10 +302,14 @@ class _Passing:
         """
         The hop has had its say.
         """
-        self._ended = ended
         if isinstance(ended, Passage):
-            self._protocol = self._factory.buildProtocol(self._peer)
-            handshake.handOn(self._protocol, ended.leftover)
+            try:
+                self._protocol = self._factory.buildProtocol(self._peer)
+                handshake.handOn(self._protocol, ended.leftover)
+            except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
+                self._bug = Failure()
+                handshake.transport.abortConnection()  # type: ignore[union-attr]
+        self._ended = ended
         if self._established is not None:
             self._settle()
 
@@ -310,6 +320,9 @@ class _Passing:
         established: Any = self._established
         ended = self._ended
         self._handshake = self._established = self._ended = None
+        if self._bug is not None:
+            self._failed(self._bug)
+            return
         if isinstance(ended, Passage):
             self._over = True
             protocol, self._protocol = self._protocol, None
@@ -318,7 +331,10 @@ class _Passing:
         if isinstance(ended, Again):
             if not self._again:
                 self._again = True
-                self.begin()
+                try:
+                    self.begin()
+                except Exception:  # noqa: BLE001 - as above
+                    self._failed(Failure())
                 return
             ended = ended.refusal
         if isinstance(ended, Failure):

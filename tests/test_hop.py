@@ -188,6 +188,48 @@ class ThroughTests(HopCase):
         self.reactor.flush()
         self.assertTrue(peer.lost)
 
+    def test_judged(self) -> None:
+        """
+        The hop is no destination of the client's.
+        """
+        self.through()
+        self.assertTrue(self.way.dials[0].request.judged)
+
+    def test_noProtocol(self) -> None:
+        """
+        Where what wants the connection can't be built, it is closed, and nobody waits.
+        """
+
+        class Bad(Factory):
+            def buildProtocol(self, addr: Any) -> Any:
+                raise ZeroDivisionError
+
+        connecting = self.hop.through(makeRequest(), Bad(), self.talk)
+        peer = self.way.dials[0].succeed()
+        peer.transport.write(b"yes")
+        self.reactor.flush()
+        self.failureResultOf(connecting, ZeroDivisionError)
+        self.assertTrue(peer.lost)
+
+    def test_notAgain(self) -> None:
+        """
+        Nor does anybody wait where there is a bug in what would be said the second time.
+        """
+        talks = [Words()]
+        connecting = self.hop.through(makeRequest(), Factory.forProtocol(Leg), lambda request: talks.pop())
+        self.way.dials[0].succeed(early=b"again")
+        self.failureResultOf(connecting, IndexError)
+
+    def test_againCancelled(self) -> None:
+        """
+        Given up while it is asked once more, only that is left to be given up.
+        """
+        connecting = self.through()
+        self.way.dials[0].succeed(early=b"again")
+        connecting.cancel()
+        self.assertTrue(self.way.dials[1].cancelled)
+        self.assertEqual(self.refused(connecting).refusal.kind, "connection_timeout")
+
     def test_blamed(self) -> None:
         """
         What a hop is at fault for are kinds of refusal.
@@ -237,7 +279,7 @@ class IntroducedTests(HopCase):
         self.through()
         peer = self.way.dials[0].succeed()
         self.reactor.flush()
-        self.assertEqual(bytes(peer.received), b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 443\r\nplease")
+        self.assertEqual(bytes(peer.received), b"PROXY TCP4 192.0.2.7 198.51.100.1 51000 3128\r\nplease")
 
     def test_noAddress(self) -> None:
         """
@@ -260,7 +302,7 @@ class IntroducedTests(HopCase):
         transport = Within()
         transport.protocol = protocol
         protocol.makeConnection(transport)
-        self.assertEqual(transport.written, b"PROXY TCP4 192.0.2.7 0.0.0.0 51000 443\r\nplease")
+        self.assertEqual(transport.written, b"PROXY TCP4 192.0.2.7 0.0.0.0 51000 3128\r\nplease")
 
 
 class SecureTests(HopCase):
@@ -326,7 +368,7 @@ class OpenTests(HopCase):
         self.assertEqual((established.seen, established.address), ("", "198.51.100.1:3128"))
         established.protocol.transport.write(b"hello")
         self.reactor.flush()
-        self.assertTrue(bytes(peer.received).endswith(b" 443\r\nhello"), peer.received)
+        self.assertTrue(bytes(peer.received).endswith(b" 3128\r\nhello"), peer.received)
 
     def test_notReached(self) -> None:
         """

@@ -295,6 +295,9 @@ class OriginConnection(Lifetime):
         The request is over, and the connection too.
         """
         sink, begun = self._sink, self._body is not None
+        form = self.established.form
+        if form is not None and not begun:
+            refusal = form.failure(refusal)
         self._body = None
         self.abort()
         sink.failed(refusal, begun, stale)

@@ -79,7 +79,7 @@ class OriginPool:
         if found is None and message and self._idle:
             way, destination, user = key
             found = self._take((way, destination, user, _HOP))
-            if found is None and _isName(destination):
+            if found is None and destination.fixed is None:
                 found = self._take((way, None, user, _HOP))
         return found
 
@@ -129,12 +129,3 @@ def _serves(established: Established) -> bool:
     Whether a connection to a next hop will do for other destinations.
     """
     return not established.seen and not established.member
-
-
-def _isName(destination: Destination) -> bool:
-    """
-    Whether no address of a destination is known before it is looked up: C{localhost} is one
-    by definition (RFC 6761 section 6.3).
-    """
-    host = destination.host
-    return destination.ip is None and host != "localhost" and not host.endswith(".localhost")

@@ -11,6 +11,8 @@ Credentials are L{connectproxy.wire.authorization}'s.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from connectproxy.errors import Refusal
@@ -21,6 +23,18 @@ from connectproxy.wire.response import ResponseHead
 __all__ = ["HopForm", "behindBeginning", "requestLine"]
 
 _CREDENTIALS = b"\r\nProxy-Authorization: "
+
+_FAILURES: Mapping[str, str] = MappingProxyType(
+    {
+        "connection_terminated": "next_hop_gone",
+        "http_protocol_error": "next_hop_protocol_error",
+        "http_response_header_section_size": "next_hop_protocol_error",
+        "http_response_incomplete": "next_hop_gone",
+        "http_response_timeout": "next_hop_silent",
+        "http_response_transfer_coding": "next_hop_protocol_error",
+    }
+)
+"""What is said of an origin before its response has begun, and what that is of a next hop."""
 
 
 def requestLine(method: bytes, target: bytes, hostField: bytes) -> bytes:
@@ -84,6 +98,18 @@ class HopForm(NamedTuple):
         detail = f"the next hop {self.name} {why}"
         members = membersOf(head.fields)
         return Refusal("next_hop_authentication_failed", detail, received=407, members=members)
+
+    def failure(self, refusal: Refusal) -> Refusal:
+        """
+        What it is for the client that there is no response to a message.
+
+        @param refusal: what it would be of an origin: the next hop is at fault here, who had to
+            answer for the origin.
+        """
+        kind = _FAILURES.get(refusal.kind)
+        if kind is None:
+            return refusal
+        return refusal._replace(kind=kind, detail=f"the next hop {self.name} failed: {refusal.detail}")
 
 
 def behindBeginning(

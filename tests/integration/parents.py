@@ -17,17 +17,15 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
+from tests.integration.front import Front, far, table
 from tests.integration.origins import authority
 from tests.integration.program import PASSWORD, USER
-from tests.integration.running import GUARD, LOCAL, Proxy, environment, waitFor
+from tests.integration.running import GUARD, environment, waitFor
 
-__all__ = [
-    "Front", "Parents", "Program", "dante", "far", "microsocks", "nghttpx", "parents", "squid", "tinyproxy",
-]  # fmt: skip
+__all__ = ["Parents", "Program", "dante", "microsocks", "nghttpx", "parents", "squid", "tinyproxy"]
 
 PLAIN = "secret"
 """A password for who takes letters only."""
@@ -256,85 +254,6 @@ def nghttpx(backend: int) -> Program:
         return (*options, *fronts, "-b", f"127.0.0.1,{backend}", made.key, made.chain)
 
     return Program("nghttpx", command, 2)
-
-
-class Front(Proxy):
-    """
-    This proxy, with a listener for each of some ways.
-
-    @ivar ways: the names.
-    """
-
-    def __init__(self, ways: Iterable[str], tables: str, more: str = "", *arguments: str) -> None:
-        """
-        @param ways: the upstreams that have a listener.
-        @param tables: C{[[upstream]]}.
-        @param more: of the configuration.
-        """
-        self.ways = tuple(ways)
-        Proxy.__init__(
-            self, *LOCAL, *arguments, config=f'[policy]\ndefault = "deny"\n{more}\n{self.listeners()}\n{tables}', listen=(), events=True
-        )
-
-        def listens() -> bool:
-            assert self.process.poll() is None, self.log()
-            return len(self._listening()) >= len(self.ways)
-
-        try:
-            waitFor(listens, "all listeners")
-        except BaseException:
-            self.discard()
-            raise
-        self.addresses = self._listening()
-
-    def listeners(self) -> str:
-        """
-        The tables of the listeners, and of the rules that send each its way.
-        """
-        return "\n".join(
-            f'[[listen]]\nname = "{way}"\nendpoint = "tcp:0:interface=127.0.0.1"\n'
-            f'[[rule]]\nname = "{way}"\naction = "allow"\nlisteners = ["{way}"]\nupstream = "{way}"\n'
-            for way in self.ways
-        )
-
-    def portOf(self, way: str) -> int:
-        """
-        The port whose requests go a way.
-        """
-        return int(self.addresses[self.ways.index(way)].rpartition(":")[2])
-
-
-def far(*arguments: str, listen: tuple[str, ...] = (), config: str = "") -> Proxy:
-    """
-    This proxy as a parent, which speaks TLS where that is wanted.
-
-    @param listen: more endpoints than its port.
-    """
-    made = authority()
-    return Proxy(
-        *LOCAL, "--tls-certificate", str(made.chain), "--tls-key", str(made.key), *arguments,
-        listen=("tcp:0:interface=127.0.0.1", *listen), config=config,
-    )  # fmt: skip
-
-
-def table(name: str, url: str, **more: Any) -> str:
-    """
-    One C{[[upstream]]}.
-    """
-    said = {"name": name, "url": url, "addresses": "unseen"} | more
-    lines = (f"{key} = {_toml(value)}" for key, value in said.items() if value)
-    return "\n".join(["[[upstream]]", *lines, ""])
-
-
-def _toml(value: Any) -> str:
-    """
-    A value as TOML has it.
-    """
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f'"{key}" = {_toml(each)}' for key, each in value.items()) + " }"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return f'"{value}"' if isinstance(value, str | Path) else str(value).lower()
 
 
 class Parents:

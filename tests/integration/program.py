@@ -4,8 +4,10 @@ Tests that run programs: each with an environment of its own, and against the on
 
 from __future__ import annotations
 
+import socket
 import subprocess
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,12 +47,31 @@ class ProgramTestCase(ProxyTestCase):
         """
         return self.closing(Web({"/": PAGE}, **more))
 
+    def serving(self, serve: Callable[[socket.socket], None]) -> int:
+        """
+        Accept one connection, in a thread, and have it served.
+
+        @return: the port.
+        """
+        origin = self.origin()
+
+        def run() -> None:
+            sock = origin.accept()[0]
+            with sock:
+                serve(sock)
+
+        thread = threading.Thread(target=run, daemon=True)
+        self.addCleanup(thread.join)
+        thread.start()
+        return origin.getsockname()[1]
+
     def command(
         self,
         *words: str | Path,
         said: bytes = b"",
         status: int = 0,
         home: str = "/nonexistent",
+        both: bool = False,
         **variables: str,
     ) -> bytes:
         """
@@ -58,13 +79,14 @@ class ProgramTestCase(ProxyTestCase):
 
         @param said: what it reads from standard input.
         @param home: the directory with its user's settings.
-        @return: what it wrote; to standard error as well if it was to fail.
+        @param both: what it writes to standard error counts as well, as if it was to fail.
+        @return: what it wrote.
         """
         done = subprocess.run(
             list(map(str, words)),
             input=said,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if status else subprocess.PIPE,
+            stderr=subprocess.STDOUT if status or both else subprocess.PIPE,
             env=environment(HOME=home, **variables),
             cwd=self.temporary(),
             timeout=GUARD,

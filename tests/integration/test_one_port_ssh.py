@@ -9,61 +9,23 @@ import pwd
 import random
 import shlex
 import socket
-import subprocess
-import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from tests.integration.program import PASSWORD, USER, OnePortCase
 from tests.integration.raw import readToEnd
-from tests.integration.running import environment
+from tests.integration.sshd import prepare, serve
 
 pytestmark = pytest.mark.integration
 
-SSHD = "/usr/sbin/sshd"
-"""It insists on its whole path."""
-
-SEPARATION = Path("/run/sshd")
-"""Where root's sshd shuts in what a stranger talks to; its service makes it at the start."""
-
 SENT = random.Random(1).randbytes(700000)
-
-CONFIGURATION = """
-HostKey {directory}/host
-AuthorizedKeysFile {directory}/user.pub
-ForceCommand cat
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-UsePAM no
-StrictModes no
-PidFile none
-"""
 
 
 class ProxyCommandCase(OnePortCase):
     """
     Tests with a port that a program is to reach.
     """
-
-    def serving(self, serve: Callable[[socket.socket], None]) -> int:
-        """
-        Accept one connection, in a thread, and have it served.
-
-        @return: the port.
-        """
-        origin = self.origin()
-
-        def run() -> None:
-            sock = origin.accept()[0]
-            with sock:
-                serve(sock)
-
-        thread = threading.Thread(target=run, daemon=True)
-        self.addCleanup(thread.join)
-        thread.start()
-        return origin.getsockname()[1]
 
     def ncat(self, kind: str, host: str = "localhost") -> list[str]:
         """
@@ -174,28 +136,13 @@ class SSHTests(ProxyCommandCase):
         """
         ProxyCommandCase.setUp(self)
         self.keys = self.temporary()
-        for name in ("host", "user"):
-            self.command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.keys / name)
-        kind, key, *_ = (self.keys / "host.pub").read_text().split()
-        (self.keys / "known").write_text(f"origin {kind} {key}\n")
-        (self.keys / "sshd").write_text(CONFIGURATION.format(directory=self.keys))
-        if os.geteuid() == 0 and not SEPARATION.exists():
-            SEPARATION.mkdir(mode=0o755)
-            self.addCleanup(SEPARATION.rmdir)
+        prepare(self.keys, "ForceCommand cat")
 
     def sshd(self, sock: socket.socket) -> None:
         """
-        Have sshd serve a connection, as inetd would.
+        Have sshd serve a connection.
         """
-        with (self.keys / "log").open("ab") as log:
-            subprocess.run(
-                [SSHD, "-i", "-e", "-f", str(self.keys / "sshd")],
-                stdin=sock,
-                stdout=sock,
-                stderr=log,
-                env=environment(),
-                check=False,
-            )
+        serve(self.keys, sock)
 
     def test_ssh(self) -> None:
         """

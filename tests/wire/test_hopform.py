@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from connectproxy.errors import Refusal
 from connectproxy.wire.authorization import Basic, parseCredentials
 from connectproxy.wire.authorization.client import Authorizer
 from connectproxy.wire.hopform import HopForm, behindBeginning, requestLine
@@ -115,6 +116,25 @@ class ChallengedTests(SynchronousTestCase):
         head = challenge(b"Basic realm=x")
         head = head._replace(fields=(*head.fields, (b"proxy-status", b"corp; received-status=407")))
         self.assertEqual(HopForm(None, "corp").refusal(head).members, "corp; received-status=407")
+
+    def test_failure(self) -> None:
+        """
+        What would be an origin's fault is the next hop's, by name; what is the client's stays that.
+        """
+        form = HopForm(None, "corp")
+        for kind, expected in (
+            ("http_protocol_error", "next_hop_protocol_error"),
+            ("http_response_header_section_size", "next_hop_protocol_error"),
+            ("http_response_transfer_coding", "next_hop_protocol_error"),
+            ("http_response_incomplete", "next_hop_gone"),
+            ("connection_terminated", "next_hop_gone"),
+            ("http_response_timeout", "next_hop_silent"),
+        ):
+            refusal = form.failure(Refusal(kind, "why"))
+            self.assertEqual(refusal, Refusal(expected, "the next hop corp failed: why"))
+            self.assertEqual(refusal.row.status, Refusal(kind, "").row.status)
+        late = Refusal("http_request_timeout", "why")
+        self.assertIs(form.failure(late), late)
 
 
 class BehindTests(SynchronousTestCase):

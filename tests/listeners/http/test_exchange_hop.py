@@ -196,6 +196,20 @@ class ResponseTests(HopCase):
         self.assertFalse(self.response(client).whole)
         self.assertEqual(self.end()["end"], "truncated")
 
+    def test_noResponse(self) -> None:
+        """
+        A next hop that does not respond, or not in HTTP, is told of as itself: the origin may not
+        even have been asked.
+        """
+        for octets, kind in ((b"", "next_hop_gone"), (b"garbage\r\n\r\n", "next_hop_protocol_error")):
+            client, hop = self.exchange()
+            if octets:
+                self.reply(hop, octets)
+            hop.transport.loseConnection()
+            response = self.response(client)
+            self.assertEqual((response.status, self.end()["error"]), (502, kind))
+            self.assertIn(b"the next hop corp ", response.body)
+
     def test_wantsCredentials(self) -> None:
         """
         What the next hop asks this proxy for never asks the client for anything, whatever it
