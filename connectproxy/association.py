@@ -23,6 +23,7 @@ from connectproxy.errors import Refusal
 from connectproxy.events import describeClient, milliseconds, showAddress
 from connectproxy.interfaces import Action, IPAddress, Phase, TunnelRequest, Verdict
 from connectproxy.interfaces.datagrams import IAssociation, IDatagramFlow, IInboundDatagrams
+from connectproxy.routes import noDatagrams
 
 if TYPE_CHECKING:
     from connectproxy.regime import Regime
@@ -218,8 +219,7 @@ class Association(Entry):
             return verdict.refusal()
         way = verdict.upstream or board.routes.wayOf(request)
         if way != board.datagrams.upstreamName:
-            detail = f"{request.destination} is reached by way of {way}, which carries no datagrams"
-            return Refusal("http_request_denied", detail, verdict.rule)
+            return noDatagrams(request, way, verdict.rule).refusal()
         if ip is not None:
             self._settle(request, verdict, None, ip)
         return None
@@ -238,7 +238,8 @@ class Association(Entry):
         if len(decided) >= DECISIONS:
             decided.clear()
         decided[where] = what
-        settle(self._board, self._board.regime, request, verdict, refusal, (address, None))
+        board = self._board
+        settle(board, board.regime, request, verdict, refusal, (address, None), board.datagrams.upstreamName)
 
     def allowed(self, request: TunnelRequest, address: IPAddress) -> None:
         """
@@ -282,7 +283,7 @@ class Association(Entry):
         Answer that no datagrams will be relayed.
         """
         inbound = self._inbound
-        settle(self._board, self._regime, self.request, None, refusal, (None, None))
+        settle(self._board, self._regime, self.request, None, refusal, (None, None), None)
         self._finish("refusal", "proxy", "refused", refusal)
         inbound.refuse(refusal)
 

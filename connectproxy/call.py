@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from connectproxy.decision import UNDECIDED, addressOf, settle, terms
+from connectproxy.decision import UNDECIDED, addressOf, lastTried, settle, terms
 from connectproxy.entry import Entry
 from connectproxy.errors import Refusal, Refused
 from connectproxy.events import describeClient, describeOutcome, describeRequest, milliseconds, showAttempts
@@ -50,8 +50,8 @@ class Call(Entry):
     """
 
     __slots__ = (
-        "_address", "_decision", "_dialled", "_member", "_relay", "_resolved", "_seen", "_serverName", "_settled",
-        "_tried", "_tunnel", "_upstream", "_verdict", "_way",
+        "_address", "_decision", "_dialled", "_member", "_relay", "_resolved", "_routes", "_seen", "_serverName",
+        "_settled", "_tried", "_tunnel", "_upstream", "_verdict", "_way",
     )  # fmt: skip
 
     _log = Logger()
@@ -67,6 +67,7 @@ class Call(Entry):
         self._serverName: str | None = None
         self._address: str | None = None
         self._seen = self._member = ""
+        self._routes: Any = board.routes
         self._way: Any = None
         self._tried: tuple[Attempt, ...] = ()
         self._tunnel: ITunnel | Inspection | None = None
@@ -98,7 +99,7 @@ class Call(Entry):
         if verdict.action is Action.DENY:
             self.refuse(verdict.refusal())
             return
-        routes = self._board.routes
+        routes = self._routes
         self._upstream = verdict.upstream or routes.wayOf(self.request)
         self.phase = Phase.DIALLING
         self._way = routes.upstreams[self._upstream]
@@ -145,12 +146,10 @@ class Call(Entry):
         policy = regime.policy
         if self.phase is not Phase.RELAYING:
             self._regime = regime
+            if self._way is None:
+                self._routes = self._board.routes
         if self._tunnel is not None:
-            address = addressOf(self._seen)
-            if address is None:
-                verdict = policy.decideRequest(self.request)
-            else:
-                verdict = policy.judge(self.request, address, self._serverName)
+            verdict = policy.judge(self.request, addressOf(self._seen), self._serverName)
             if verdict.action is Action.DENY:
                 self._tunnel.abort("policy_changed")
         elif self.phase is Phase.DIALLING and self._waiting is not None:
@@ -185,8 +184,8 @@ class Call(Entry):
                 return
             self.phase = Phase.ANSWERING
             leg = self._inbound.accept(established)
-            # It is not needed while the tunnel is up, and there may be thousands.
-            self._inbound = None
+            # They are not needed while the tunnel is up, and there may be thousands.
+            self._inbound = self._routes = self._way = None
             if self._regime.policy.wantsServerName(self.request):
                 self._tunnel = inspection = Inspection(board, self._regime.config, leg, origin, self)
                 inspection.begin()
@@ -205,7 +204,7 @@ class Call(Entry):
         if verdict is not None and verdict.provisional:
             # An address that is not ours to see is None: what depends on it is not allowed then.
             self._verdict = verdict = self._regime.policy.judge(self.request, addressOf(self._seen))
-            way = verdict.upstream or self._board.routes.wayOf(self.request)
+            way = verdict.upstream or self._routes.wayOf(self.request)
             if verdict.action is Action.ALLOW and way != self._upstream:
                 detail = f"{self.request.destination} is reached by another way than its name had let expect"
                 verdict = Verdict(Action.DENY, detail, verdict.rule)
@@ -349,11 +348,11 @@ class Call(Entry):
         if self._settled:
             return
         self._settled = True
-        shown = self._seen
-        if not shown and self._address is None and self._upstream in (None, DIRECT) and self._tried:
-            shown = f"{self._tried[0].address}:"
-        known = addressOf(shown), self._serverName
-        self._decision = settle(board, self._regime, self.request, verdict, refusal, known)
+        address = addressOf(self._seen)
+        if self._address is None:  # nothing is connected
+            address = lastTried(self._tried, refusal, straight=self._upstream in (None, DIRECT))
+        known = address, self._serverName
+        self._decision = settle(board, self._regime, self.request, verdict, refusal, known, self._upstream)
 
     def _finish(self, event: str, outcome: Outcome, refusal: Refusal | None = None) -> None:
         """

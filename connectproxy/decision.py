@@ -8,7 +8,7 @@ address, and the TLS server name where a rule wants it, are known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,14 +17,23 @@ from twisted.logger import Logger
 
 from connectproxy.errors import Refusal
 from connectproxy.events import describeClient
-from connectproxy.interfaces import Action, Bounds, IPAddress, Terms, Timeouts, TunnelRequest, Verdict
+from connectproxy.interfaces import (
+    Action,
+    Attempt,
+    Bounds,
+    IPAddress,
+    Terms,
+    Timeouts,
+    TunnelRequest,
+    Verdict,
+)
 from connectproxy.policy import difference
 
 if TYPE_CHECKING:
     from connectproxy.regime import Regime
     from connectproxy.switchboard import Switchboard
 
-__all__ = ["UNDECIDED", "Decision", "addressOf", "settle", "terms"]
+__all__ = ["UNDECIDED", "Decision", "addressOf", "lastTried", "settle", "terms"]
 
 _log = Logger()
 
@@ -61,6 +70,18 @@ def addressOf(shown: str) -> IPAddress | None:
         return None
 
 
+def lastTried(tried: Sequence[Attempt], refusal: Refusal | None, *, straight: bool) -> IPAddress | None:
+    """
+    The address of the destination that there was an attempt at, where none has succeeded.
+
+    @param refusal: why not.
+    @param straight: whether addresses that were dialled are the destination's; else those
+        only are that a rule has denied.
+    """
+    denied = refusal.kind if refusal is not None and refusal.rule else ""
+    return next((addressOf(f"{at}:") for at, result, _ in tried if straight or result == denied), None)
+
+
 def settle(
     board: Switchboard,
     regime: Regime,
@@ -68,6 +89,7 @@ def settle(
     verdict: Verdict | None,
     refusal: Refusal | None,
     known: tuple[IPAddress | None, str | None],
+    way: str | None,
 ) -> Decision:
     """
     Count a decision, compare it with the shadow policy's, and have it audited.
@@ -75,6 +97,7 @@ def settle(
     @param verdict: the policy's; L{None} if it was not asked.
     @param refusal: why there is no tunnel, if it is not a failure of the network only.
     @param known: the address that was judged last, and the server name.
+    @param way: the name of the way that is taken; L{None} where it did not come to that.
     """
     decision = UNDECIDED
     if refusal is not None and refusal.rule:
@@ -109,9 +132,7 @@ def settle(
                 "report": decision.report,
                 "shadow": decision.shadow,
                 "address": str(known[0]) if known[0] is not None else None,
-                "upstream": (verdict.upstream or board.routes.wayOf(request))
-                if allowed and verdict is not None
-                else None,
+                "upstream": way if allowed else None,
                 "config": regime.id,
             }
         )

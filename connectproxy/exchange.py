@@ -36,7 +36,7 @@ class ExchangeCall(Call):
         """
         Take a connection that is open, if that is allowed; otherwise have one made.
         """
-        while established := self._inbound.idle(self._upstream):
+        while established := self._inbound.idle(self._way):
             address = addressOf(established.seen)
             if address is None or self._regime.policy.decideAddress(self.request, address) is None:
                 self._connected(established)
@@ -83,6 +83,7 @@ class ExchangeCall(Call):
         carriage: Any = self._tunnel
         if carriage is not None and carriage.relayName != self._relay:
             Call.forget(self, former, rest)
+            self._routes = self._way = None
 
     def _ended(self, outcome: Outcome) -> None:
         """

@@ -163,14 +163,22 @@ class _Examination:
             return
         ways.stop()
         for row in self._config.rows["upstream"]:
-            url, options = row.options["url"], row.options
-            shown = options["token"] or (options["credentials"] and options["authentication"] != "digest")
-            where = None if url is None or url.secure else url.destination
-            if shown and where is not None and not (where.ip is not None and where.ip.is_loopback):
-                key = "token" if options["token"] else "credentials"
-                message = f"it goes to {where} in clear text"
-                advice = "say https or h2 in url, or add +tls to its scheme, if the next hop speaks TLS"
-                self._warnings.append(Problem(f"upstream.{key}", row.where, message, advice))
+            options = row.options
+            key = "token" if options["token"] else "credentials"
+            if options["token"] or (options["credentials"] and options["authentication"] != "digest"):
+                self._inClear(options["url"], f"upstream.{key}", row.where)
+        if self._config["route.credentials"]:
+            self._inClear(self._config["route.upstream"][-1], "route.credentials", "route.credentials")
+
+    def _inClear(self, url: Any, key: str, place: str) -> None:
+        """
+        Find out whether what is shown to a next hop can be read on the way.
+        """
+        where = None if url is None or url.secure else url.destination
+        if where is not None and not (where.fixed is not None and where.fixed.is_loopback):
+            message = f"it goes to {where} in clear text"
+            advice = "say https or h2 in url, or add +tls to its scheme, if the next hop speaks TLS"
+            self._warnings.append(Problem(key, place, message, advice))
 
     def _schemes(self) -> Iterator[Problem]:
         """

@@ -16,11 +16,12 @@ from connectproxy.accessfile import AccessFile
 from connectproxy.audit import Audit
 from connectproxy.config import Config
 from connectproxy.datagrams import DirectDatagrams
-from connectproxy.interfaces import IRelay, Timeouts
+from connectproxy.interfaces import Action, IPAddress, IRelay, Timeouts, TunnelRequest, Verdict
 from connectproxy.ledger import Ledger
 from connectproxy.limits import Accounts, Admission, Limit, Prefixes
 from connectproxy.regime import Regime
 from connectproxy.relay import WiredRelay
+from connectproxy.routes import DIRECT, noDatagrams
 from connectproxy.splice import SpliceRelay
 from connectproxy.switchboard import Switchboard
 from connectproxy.ways import Base, Ways
@@ -74,9 +75,22 @@ class Parts:
             accounts=self.accounts,
             audit=self.audit,
             via=base.via,
-            datagrams=DirectDatagrams(reactor, self.inForce.decideAddress, base.names),
+            datagrams=DirectDatagrams(reactor, self._judgeDatagram, base.names),
         )
         ways.replace(None)
+
+    def _judgeDatagram(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
+        """
+        Judge an address that datagrams would be sent to, straight: what leads there by another
+        way may be known by the address only.
+
+        @return: the denial, or L{None}.
+        """
+        verdict: Verdict = self.inForce.judge(request, address)
+        if verdict.action is Action.DENY:
+            return verdict
+        way = verdict.upstream or self.board.routes.wayOf(request)
+        return None if way == DIRECT else noDatagrams(request, way, verdict.rule)
 
     def adopt(self, regime: Regime, limits: Sequence[Limit], ways: Ways) -> None:
         """

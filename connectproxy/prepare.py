@@ -39,7 +39,7 @@ LOOKS = 20
 """How often that is waited for; a file that is always changing is read all the same."""
 
 LIVE = (
-    "allow.", "auth.", "group.", "identity.", "limit.", "policy.", "route.", "rule.", "upstream.",
+    "allow.", "auth.", "direct.", "group.", "identity.", "limit.", "policy.", "route.", "rule.", "upstream.",
     "limits.ipv", "limits.store", "limits.tunnels",
     "limits.udp_associations", "limits.when_away", "timeouts.connect",
     # They are about what a configuration may say, and have their effect when it is read.

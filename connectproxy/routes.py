@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from connectproxy.address import Networks, parsePattern
-from connectproxy.interfaces import IUpstream, TunnelRequest
+from connectproxy.interfaces import Action, IUpstream, TunnelRequest, Verdict
 
-__all__ = ["DIRECT", "Routes", "chained", "defaultWay", "judges", "judgesHere"]
+__all__ = ["DIRECT", "Routes", "chained", "defaultWay", "judges", "judgesHere", "noDatagrams"]
 
 DIRECT = "direct"
 """The name of the way that leads straight to destinations."""
@@ -59,6 +59,16 @@ class Routes:
             elif any(pattern.matches(destination.host) for pattern in self._names):
                 return DIRECT
         return self.default
+
+
+def noDatagrams(request: TunnelRequest, way: str, rule: str) -> Verdict:
+    """
+    The denial of datagrams to what a way leads to that is not straight.
+
+    @param rule: the name of the rule that has allowed them.
+    """
+    detail = f"{request.destination} is reached by way of {way}, which carries no datagrams"
+    return Verdict(Action.DENY, detail, rule)
 
 
 def defaultWay(said: Sequence[Any]) -> str:

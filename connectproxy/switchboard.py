@@ -275,9 +275,9 @@ class Switchboard:
 
     def adopt(self, regime: Regime, routes: Routes | None = None) -> None:
         """
-        Let something else decide from now on, and other ways lead to destinations.  What is carried already keeps the name and
-        the settings of what it was decided by, and nothing else of it: lists may be long,
-        and a tunnel may be up for weeks.
+        Let something else decide from now on, and other ways lead to destinations.  What is
+        carried already keeps the name and the settings of what it was decided by, and nothing
+        else of it: lists may be long, and a tunnel may be up for weeks.
         """
         former, self.regime = self.regime, regime
         if routes is not None:

@@ -12,10 +12,9 @@ judged in both, and so is C{localhost}, which is an address by definition (RFC 6
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import IPv4Address
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -23,6 +22,7 @@ from zope.interface import implementer
 from connectproxy.address import Destination
 from connectproxy.errors import Refusal, Refused
 from connectproxy.interfaces import (
+    Action,
     Attempt,
     Established,
     IForwardingUpstream,
@@ -33,33 +33,36 @@ from connectproxy.interfaces import (
     Verdict,
 )
 from connectproxy.names import Names, TooManyLookups
+from connectproxy.own import OwnPorts
 
-__all__ = ["VettedForwarding", "VettedUpstream", "vetted"]
+__all__ = ["Known", "VettedForwarding", "VettedUpstream", "vetted"]
 
 ADDRESSES = 3
 """How many addresses of a name the next hop is asked for, one after the other."""
 
-_LOOPBACK = IPv4Address("127.0.0.1")
-
-Judge = Callable[[TunnelRequest, IPAddress], Verdict | None]
+Judge = Callable[[TunnelRequest, IPAddress | None], Verdict | None]
 
 
 @implementer(IUpstream, IStandingUpstream)
 class VettedUpstream:
     """
     Another upstream, which does not judge addresses itself.
+
+    @ivar inner: that upstream.
+    @ivar names: see C{__init__}.
     """
 
     def __init__(self, inner: Any, judge: Judge, names: Names | None = None) -> None:
         """
         @param inner: that upstream.
-        @param judge: gives the denial of an address, or L{None}.
+        @param judge: gives the denial of an address, or L{None}; that of an address that nobody
+            here is going to see if it is given L{None}.
         @param names: looks names up, if that is to be done here; L{None} where only names
             are judged.
         """
         self.inner = inner
         self._judge = judge
-        self._names = names
+        self.names = names
 
     def connect(self, request: TunnelRequest, factory: IProtocolFactory) -> Deferred[Established]:
         """
@@ -72,21 +75,19 @@ class VettedUpstream:
         Judge what there is to judge, and connect.
         """
         destination = request.destination
-        ip = destination.ip
-        if ip is None and (destination.host == "localhost" or destination.host.endswith(".localhost")):
-            ip = _LOOPBACK
-        if ip is not None:
-            denial = self._judge(request, ip)
-            if denial is not None:
-                tried = (Attempt(str(ip), denial.kind, 0.0),)
-                failed: Deferred[Established] = Deferred()
-                failed.errback(Refused(denial.refusal(), tried))
-                return failed
-            if destination.ip is not None:
-                return _seen(connect(request, factory), str(destination))
-        if self._names is None:
+        address = destination.fixed
+        denial = None if address is None else self._judge(request, address)
+        tried = () if denial is None else (Attempt(str(address), denial.kind, 0.0),)
+        if denial is None and destination.ip is None and self.names is None:
+            # Before the next hop is asked: what it says of a name, and when, would tell of it.
+            denial = self._judge(request, None)
+        if denial is not None:
+            return fail(Refused(denial.refusal(), tried))
+        if destination.ip is not None:
+            return _seen(connect(request, factory), str(destination))
+        if self.names is None:
             return connect(request, factory)  # type: ignore[no-any-return]
-        return _Resolving(self._names, self._judge, request, factory, self.inner.connect).begin()
+        return _Resolving(self.names, self._judge, request, factory, self.inner.connect).begin()
 
     def start(self) -> None:
         """
@@ -120,7 +121,7 @@ class VettedForwarding(VettedUpstream):
         See L{IForwardingUpstream.forward}.  A message names its destination, so one whose
         address is to be judged here goes through a tunnel to that address.
         """
-        if self._names is not None and request.destination.ip is None:
+        if self.names is not None and request.destination.ip is None:
             return self.connect(request, factory)
         return self._vet(request, factory, self.inner.forward)
 
@@ -140,6 +141,33 @@ def _seen(connecting: Deferred[Established], address: str) -> Deferred[Establish
     Add to a connection what its address is.
     """
     return connecting.addCallback(lambda established: established._replace(seen=address))
+
+
+class Known:
+    """
+    What judges the addresses of the way that is straight, where it leads to a next hop, or is one
+    of several behind L{VettedUpstream}: what has been judged, or named by the operator, may be
+    anything but the proxy itself, and is not held to rules about what clients name.
+    """
+
+    def __init__(self, policy: Any, own: OwnPorts) -> None:
+        """
+        @param policy: judges all else; see L{connectproxy.policy.Policy}.
+        @param own: where the proxy itself listens.
+        """
+        self._policy = policy
+        self._own = own
+
+    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
+        """
+        See L{connectproxy.policy.Policy.decideAddress}.
+        """
+        if not request.judged:
+            denial: Verdict | None = self._policy.decideAddress(request, address)
+            return denial
+        if not self._own.includes(address, request.destination.port):
+            return None
+        return Verdict(Action.DENY, "the address is this proxy's own", "own-addresses", "proxy_loop_detected")
 
 
 class _Resolving:
@@ -233,7 +261,13 @@ class _Resolving:
         """
         address, *others = addresses
         destination = Destination(str(address), self._request.destination.port, address, "")
-        connecting = self._connect(self._request._replace(destination=destination), self._factory)
+        asked = self._request._replace(destination=destination, judged=True)
+        try:
+            connecting = self._connect(asked, self._factory)
+        except Exception:  # noqa: BLE001 - it may be a kind of somebody else's, and nobody may be left waiting
+            self._over = True
+            self._result.errback(Failure())
+            return
         self._waiting = [connecting]
         connecting.addCallbacks(
             self._connected, self._missed, callbackArgs=(destination,), errbackArgs=(others,)

@@ -95,7 +95,12 @@ class EndpointWay:
         There is a connection.
         """
         setNoDelay(landed.transport)
-        protocol: Any = landing.hand(landed)
+        try:
+            protocol: Any = landing.hand(landed)
+        except Exception:  # noqa: BLE001 - whatever it is, nobody may be left waiting
+            landed.transport.abortConnection()
+            result.errback(Failure())
+            return
         address = _shown(landed.transport.getPeer())
         seconds = self._reactor.seconds() - began
         result.callback(Established(protocol, address, (Attempt(address, "connected", seconds),)))
@@ -113,7 +118,9 @@ class EndpointWay:
         if failure.check(CancelledError, ConnectingCancelledError, ConnectTimeout):
             refusal = Refusal("connection_timeout", f"{destination} did not answer in time")
         elif failure.check(DNSLookupError):
-            refusal = Refusal("dns_error", f"the name in the endpoint that leads to {destination} has no address")
+            refusal = Refusal(
+                "dns_error", f"the name in the endpoint that leads to {destination} has no address"
+            )
         elif failure.check(ConnectError):
             refusal = Refusal(failureKind(failure, 4), f"{destination} could not be connected to")
         else:

@@ -16,20 +16,11 @@ from typing import Any, NamedTuple
 
 from connectproxy.config import SCHEMA, ConfigurationError, Problem, UpstreamURL
 from connectproxy.discovery import Unloadable, kinds, schemes
-from connectproxy.interfaces import (
-    Action,
-    IPAddress,
-    IStandingUpstream,
-    IUpstream,
-    IUpstreamKind,
-    Surroundings,
-    TunnelRequest,
-    Verdict,
-)
+from connectproxy.interfaces import IStandingUpstream, IUpstream, IUpstreamKind, Surroundings
 from connectproxy.names import Names
 from connectproxy.own import OwnPorts
 from connectproxy.routes import DIRECT, Routes, chained, judgesHere
-from connectproxy.vetted import vetted
+from connectproxy.vetted import Known, VettedUpstream, vetted
 from connectproxy.watch import stamps
 
 __all__ = ["Base", "Ways", "buildWays", "known"]
@@ -131,7 +122,7 @@ def buildWays(base: Base, config: Any, former: Ways | None = None) -> Ways:
     @param former: what has been built before; what would be the same is taken from there.
     @raise ConfigurationError: all that is wrong with it.
     """
-    return _Building(base, config, {} if former is None else former.built).ways()
+    return _Building(base, config, former).ways()
 
 
 class _Row(NamedTuple):
@@ -151,10 +142,11 @@ class _Building:
     Ways on their way to be some.
     """
 
-    def __init__(self, base: Base, config: Any, former: Mapping[str, tuple[Any, Any]]) -> None:
+    def __init__(self, base: Base, config: Any, former: Ways | None) -> None:
         self._base = base
         self._config = config
-        self._former = former
+        self._former = _NOTHING if former is None else former.built
+        self._ways = _NOTHING if former is None else former.routes.upstreams
         self._problems: list[Problem] = []
         # Where no other is named there is no need to import the others, and start-up is to be quick.
         alone = not config.rows["upstream"] and not config["route.upstream"]
@@ -172,7 +164,10 @@ class _Building:
         config = self._config
         self._straight()
         for row in config.rows["upstream"]:
-            self._rows[row.options["name"]] = _Row(row.options, row.where)
+            options = row.options
+            if options["via"] == DIRECT:  # to a next hop, it is what nothing is: no rule is about that
+                options = MappingProxyType({**options, "via": ""})
+            self._rows[options["name"]] = _Row(options, row.where)
         default = self._default()
         for name in list(self._rows):
             self._build(name, ())
@@ -278,7 +273,7 @@ class _Building:
         for key, names in keys:
             for other in names:
                 if other == DIRECT or other in self._rows:
-                    made = "" if other == DIRECT else self._build(other, (*within, name))
+                    made = self._built[DIRECT][1] if other == DIRECT else self._build(other, (*within, name))
                     if made is None:
                         return None
                     needed.append((other, made))
@@ -347,8 +342,12 @@ class _Building:
                 )
                 self._complain(key, row.where, message, advice)
             return None
-        names = self._base.names if here else None
-        return vetted(self._built[name][0], self._base.policy.decideAddress, names)
+        inner, names = self._built[name][0], self._base.names if here else None
+        # What is left open by a way is not used any more once it is another one.
+        former = self._ways.get(name)
+        if isinstance(former, VettedUpstream) and former.inner is inner and former.names is names:
+            return former
+        return vetted(inner, self._base.policy.decideAddress, names)
 
     def _surroundings(self, name: str) -> Surroundings:
         """
@@ -363,13 +362,13 @@ class _Building:
         """
         See L{Surroundings.reach}.
         """
-        if name:
+        if name not in ("", DIRECT):
             return self._built[name][0]
-        base = self._base
-        hops = self._kinds[DIRECT].build(
-            self._surroundings("")._replace(policy=_Hops(base.own), settings=_PLAIN), _NOTHING
-        )
-        return hops
+        surroundings = self._surroundings(name)
+        surroundings = surroundings._replace(policy=Known(surroundings.policy, self._base.own))
+        if not name:
+            surroundings = surroundings._replace(settings=_PLAIN)
+        return self._kinds[DIRECT].build(surroundings, _NOTHING)
 
     def _unknown(self, key: str, where: str, name: str) -> None:
         """
@@ -391,22 +390,3 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _PLAIN: Mapping[str, Any] = MappingProxyType({"direct.proxy_protocol": "none"})
 """For the way to hops, which are told who the client is by a key of their own."""
-
-
-class _Hops:
-    """
-    What judges the addresses of next hops: the operator has named them, so any will do but
-    the proxy's own.
-    """
-
-    def __init__(self, own: OwnPorts) -> None:
-        self._own = own
-
-    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
-        """
-        See L{connectproxy.policy.Policy.decideAddress}.
-        """
-        if not self._own.includes(address, request.destination.port):
-            return None
-        detail = "the next hop is this proxy itself"
-        return Verdict(Action.DENY, detail, "own-addresses", "proxy_loop_detected")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from connectproxy.errors import KINDS, Refusal, Refused
 from connectproxy.interfaces import Action, Attempt, Verdict
+from connectproxy.routes import Routes
 from connectproxy.wheel import GRAIN
 from tests.fakes import SETTINGS, FakeUpstream
 from tests.test_switchboard import Says, SwitchboardCase
@@ -185,3 +186,18 @@ class DialTests(SwitchboardCase):
         self.assertEqual((len(other.dials), len(direct.dials)), (1, 0))
         other.dials[0].fail()
         self.event(upstream="other", decision="allow", rule="says")
+
+    def test_routesOfThen(self) -> None:
+        """
+        Whether an address leads another way than its name let expect is asked of the ways that
+        there were then: a reload meanwhile denies nothing.
+        """
+        rule = Says(Verdict(Action.ALLOW, "it may", "says", provisional=True))
+        rule.decideAddress = lambda request, address: Verdict(Action.ALLOW, "it may", "says")  # type: ignore[method-assign]
+        self.make(rule)
+        inbound = self.place()
+        other = {"direct": self.upstream, "other": FakeUpstream(self.reactor)}
+        self.board.adopt(self.board.regime, Routes(other, "other"))
+        self.upstream.dials[0].succeed()
+        self.assertIsNone(inbound.refused)
+        self.assertIsNotNone(inbound.accepted)

@@ -9,8 +9,9 @@ import weakref
 from typing import Any
 
 from connectproxy.relay import WiredRelay
+from connectproxy.routes import Routes
 from connectproxy.wheel import GRAIN
-from tests.fakes import SETTINGS, FakeInbound, Peer
+from tests.fakes import SETTINGS, FakeInbound, FakeUpstream, Peer
 from tests.test_switchboard import SwitchboardCase
 
 
@@ -208,11 +209,15 @@ class TunnelTests(TunnelCase):
 
     def test_nothingIsKept(self) -> None:
         """
-        While a tunnel is up the listener's part of it is not kept.
+        While a tunnel is up the listener's part of it is not kept, nor is the way that it was made
+        by, once there is another.
         """
         inbound = self.place()
-        self.upstream.dials[0].succeed()
-        gone = weakref.ref(inbound)
-        del inbound
+        self.upstream.dials.pop().succeed()
+        gone, former = weakref.ref(inbound), weakref.ref(self.upstream)
+        del inbound, self.upstream
+        self.board.adopt(self.board.regime, Routes({"direct": FakeUpstream(self.reactor)}))
         gc.collect()
         self.assertIsNone(gone())
+        self.assertIsNone(former())
+        self.assertEqual(len(self.board._calls), 1)

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from connectproxy.audit import FIELDS
-from connectproxy.decision import UNDECIDED, terms
-from connectproxy.interfaces import Action, Bounds, ProxyUser, Terms, Timeouts, Verdict
+from connectproxy.decision import UNDECIDED, lastTried, terms
+from connectproxy.errors import Refusal, Refused
+from connectproxy.interfaces import Action, Attempt, Bounds, ProxyUser, Terms, Timeouts, Verdict
 from connectproxy.policy import Policy
-from tests.fakes import SETTINGS, FakeAuthenticator
+from connectproxy.routes import Routes
+from tests.fakes import SETTINGS, FakeAuthenticator, FakeUpstream
 from tests.test_call_tunnel import TunnelCase
 from tests.test_switchboard import Says
 
@@ -91,6 +95,17 @@ class SettledTests(TunnelCase):
         self.upstream.dials[0].fail(detail="nobody there")
         self.audited(decision="allow", rule="yes", reason="it may", error="connection_refused")
 
+    def test_wayOfThen(self) -> None:
+        """
+        The way is the one that was taken, and not the one that would be by now.
+        """
+        self.make(Says(YES), audit=self.audit)
+        self.place()
+        other = {"direct": self.upstream, "other": self.upstream}
+        self.board.adopt(self.board.regime, Routes(other, "other"))
+        self.upstream.dials[0].succeed()
+        self.audited(decision="allow", upstream="direct")
+
     def test_unknownUser(self) -> None:
         """
         What never came to a rule is refused, by none.
@@ -169,6 +184,18 @@ class ShadowTests(TunnelCase):
         """
         self.shadow(Says(YES), Says(None, NO), "deny by rule no")
 
+    def test_deniedBehindHop(self) -> None:
+        """
+        It sees an address that this one has denied, also where a next hop would have connected to it.
+        """
+        way = FakeUpstream(self.reactor)
+        self.make(Says(YES), shadow=Policy([Says(YES, NO)]), upstreams={"direct": way})
+        self.board.adopt(self.board.regime, Routes({"corp": way}, "corp"))
+        self.place()
+        tried = (Attempt("192.0.2.1", "connection_refused", 0.1), Attempt("10.0.0.1", NO.kind, 0.0))
+        way.dials[0].result.errback(Refused(NO.refusal(), tried))
+        self.event(shadow=None, decision="deny", upstream="corp")
+
     def test_broken(self) -> None:
         """
         One with a bug has no more effect than one without.
@@ -177,6 +204,29 @@ class ShadowTests(TunnelCase):
         rule.decideRequest = lambda request: 1 / 0  # type: ignore[assignment, method-assign, return-value]
         self.shadow(Says(YES), rule, None)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class LastTriedTests(SynchronousTestCase):
+    """
+    L{lastTried}.
+    """
+
+    def test_address(self) -> None:
+        """
+        What was dialled is the destination's address only if the way is straight; what a rule has
+        denied always is.
+        """
+        tried = (Attempt("2001:db8::1", "connection_refused", 0.1), Attempt("10.0.0.1", NO.kind, 0.0))
+        for refusal, straight, expected in (
+            (NO.refusal(), True, "2001:db8::1"),
+            (NO.refusal(), False, "10.0.0.1"),
+            (Refusal("connection_refused"), False, None),
+            (Refusal(NO.kind), False, None),
+            (None, False, None),
+        ):
+            found = lastTried(tried, refusal, straight=straight)
+            self.assertEqual(None if found is None else str(found), expected)
+        self.assertIsNone(lastTried((), NO.refusal(), straight=True))
 
 
 class TermsTests(TunnelCase):

@@ -60,7 +60,7 @@ class FakeExchange:
     A request that is forwarded, as a listener hands it over.
 
     @ivar kept: the connections that earlier ones have left, of which each is given once.
-    @ivar asked: the upstreams that L{idle} was asked about.
+    @ivar asked: the ways that L{idle} was asked about.
     @ivar message: see L{IInboundExchange}.
     @ivar carriages: those that were begun, in order.
     """
@@ -70,14 +70,14 @@ class FakeExchange:
         self.kept = [] if kept is None else [kept]
         self.at = at
         self.message = True
-        self.asked: list[str] = []
+        self.asked: list[Any] = []
         self.accepted: list[Established] = []
         self.carriages: list[Carriage] = []
         self.refused: Refusal | None = None
         self._whenLost: Any = None
 
-    def idle(self, upstream: str) -> Established | None:
-        self.asked.append(upstream)
+    def idle(self, way: Any) -> Established | None:
+        self.asked.append(way)
         return self.kept.pop() if self.kept else None
 
     def accept(self, established: Established, terms: Any = None) -> Any:
@@ -353,6 +353,7 @@ class ForwardTests(ExchangeCase):
         exchange.carriages[0].relayName = "wired"
         self.board.adopt(former._replace(id="22222222"))
         self.assertIsNot(call._regime.policy, former.policy)
+        self.assertEqual((call._way, call._routes), (None, None))
         exchange.carriages[0].end()
         self.event(config="00000000", relay="wired")
 

@@ -15,8 +15,9 @@ from connectproxy.interfaces import (
     Action,
     Verdict,
 )
+from connectproxy.routes import Routes
 from connectproxy.wheel import GRAIN
-from tests.fakes import makeRequest
+from tests.fakes import FakeUpstream, makeRequest
 from tests.test_exchange import TIMEOUT, ExchangeCase, FakeExchange
 from tests.test_switchboard import Says
 
@@ -34,7 +35,7 @@ class IdleTests(ExchangeCase):
         kept, _ = self.keep()
         exchange = self.forward(kept)
         self.assertEqual(self.upstream.dials, [])
-        self.assertEqual(exchange.asked, ["direct"])
+        self.assertEqual(exchange.asked, [self.upstream])
         self.assertIs(exchange.accepted[0], kept)
         self.reactor.advance(1.0)
         exchange.carriages[0].end()
@@ -53,11 +54,21 @@ class IdleTests(ExchangeCase):
         """
         Only one that was made by the way that the policy chooses is asked for.
         """
+        other = FakeUpstream(self.reactor)
         self.make(
             Says(Verdict(Action.ALLOW, "why", "says", upstream="other")),
-            upstreams={"other": self.upstream, "direct": self.upstream},
+            upstreams={"other": other, "direct": self.upstream},
         )
-        self.assertEqual(self.forward().asked, ["other"])
+        self.assertEqual(self.forward().asked, [other])
+
+    def test_wayOfNow(self) -> None:
+        """
+        What was made by a way before it changed is none of the way's any more, whatever that is
+        called: the old one may have led elsewhere, or past the rules about addresses.
+        """
+        other = FakeUpstream(self.reactor)
+        self.board.adopt(self.board.regime, Routes({"direct": other}))
+        self.assertEqual(self.forward().asked, [other])
 
     def test_judged(self) -> None:
         """
@@ -99,7 +110,7 @@ class IdleTests(ExchangeCase):
         self.reactor.flush()
         self.assertTrue(far.ended)
         self.assertIs(exchange.accepted[0], second)
-        self.assertEqual((exchange.asked, self.upstream.dials), (["direct", "direct"], []))
+        self.assertEqual((exchange.asked, self.upstream.dials), ([self.upstream, self.upstream], []))
 
     def test_noAddress(self) -> None:
         """
@@ -140,7 +151,7 @@ class StaleTests(ExchangeCase):
         """
         exchange = self.stale()
         self.assertEqual(self.ledger.events, [])
-        self.assertEqual(exchange.asked, ["direct"])
+        self.assertEqual(exchange.asked, [self.upstream])
         self.assertEqual(len(self.board.wheel), 1)
         self.assertEqual(self.board.admission.tunnels, 1)
         self.reactor.advance(0.25)

@@ -351,6 +351,15 @@ class UpstreamTests(FindingsCase):
         ):
             found = self.warnings(upstream=[{"name": "corp", "url": url, "addresses": "unseen", **keys}])
             self.assertEqual(any("in clear text" in line for line in found), warned, url)
+        path = self.directory / "secret"
+        path.write_text("a:b\n")
+        for urls, warned in (
+            (["http://proxy.example"], True),
+            (["http://proxy.example", "https://b.example"], False),
+        ):
+            route = {"upstream": urls, "addresses": "unseen", "credentials": f"@{path}"}
+            found = self.warnings(route=route)
+            self.assertEqual(any("in clear text" in line for line in found), warned, urls)
 
 
 class BrokenTests(FindingsCase):

@@ -109,7 +109,7 @@ LAYERS = (
     # An exchange is a call that goes otherwise from the connection on; an association comes in as
     # a call does.
     Layer(5, "exchange", f"{L1} call decision", "twisted zope"),
-    Layer(5, "association", f"{L1} decision entry events", "twisted zope"),
+    Layer(5, "association", f"{L1} decision entry events routes", "twisted zope"),
     Layer(
         5,
         "switchboard",
@@ -129,7 +129,7 @@ LAYERS = (
     Layer(
         7,
         "parts",
-        f"{L1} accessfile audit config datagrams ledger limits regime relay splice switchboard ways",
+        f"{L1} accessfile audit config datagrams ledger limits regime relay routes splice switchboard ways",
         "twisted zope",
     ),
     Layer(7, "doors", f"{L1} config events limits switchboard tls", "twisted zope"),

@@ -126,7 +126,8 @@ class EventTests(SynchronousTestCase):
             optional={
                 name: st.none() | st.text()
                 for name in FIELDS
-                if name not in ("timestamp", "event", "id", "config", "groups", "tried", "status", "received_status")
+                if name
+                not in ("timestamp", "event", "id", "config", "groups", "tried", "status", "received_status")
                 and not name.startswith("bytes_")
                 and not name.endswith("_ms")
             }

@@ -4,6 +4,7 @@ Tests for L{connectproxy.parts}; what they do together is with the service's.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from connectproxy.parts import CannotOpen, Parts
 from connectproxy.policy import buildPolicy
 from connectproxy.regime import Regime
 from connectproxy.ways import buildWays
-from tests.fakes import FakeReactor, makeBase
+from tests.fakes import FakeReactor, makeBase, makeRequest
 
 
 class PartsTests(SynchronousTestCase):
@@ -80,3 +81,24 @@ class PartsTests(SynchronousTestCase):
         parts = Parts(self.base, regime, (), buildWays(self.base, regime.config))
         parts.dispose()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_datagrams(self) -> None:
+        """
+        Datagrams go straight or nowhere, whichever of a destination's addresses leads elsewhere.
+        """
+        corp = {"name": "corp", "url": "http://192.0.2.1:3128", "addresses": "unseen"}
+        far = {"name": "far", "action": "allow", "networks": ["8.8.8.0/24"], "upstream": "corp"}
+        rules = [far, {"name": "all", "action": "allow"}]
+        parts = self.parts(upstream=[corp], rule=rules, policy={"default": "deny"})
+        request = makeRequest(method="UDP")
+        judge = parts.board.datagrams.judge
+        self.assertIsNone(judge(request, ip_address("8.8.4.4")))
+        found = {str(ip): judge(request, ip_address(ip)) for ip in ("8.8.8.8", "10.0.0.1")}
+        self.assertEqual([each.rule for each in found.values()], ["far", "private-addresses"])
+        self.assertEqual(
+            found["8.8.8.8"].reason, "example.com:443 is reached by way of corp, which carries no datagrams"
+        )
+        parts = self.parts(upstream=[corp], route={"upstream": "corp", "direct": ["example.com"]})
+        judge = parts.board.datagrams.judge
+        self.assertIsNone(judge(request, ip_address("8.8.4.4")))
+        self.assertIsNotNone(judge(makeRequest("other.example:443", method="UDP"), ip_address("8.8.4.4")))

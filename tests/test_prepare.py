@@ -364,6 +364,12 @@ class UnchangedTests(SynchronousTestCase):
             [f"{key} has changed: that takes a restart" for key in ("timeouts.idle", "relay.splice")],
         )
 
+    def test_direct(self) -> None:
+        """
+        What is said to destinations is none of them: the way there is made anew.
+        """
+        self.assertEqual(self.notes(direct={"proxy_protocol": "v1"}), [])
+
     def test_listeners(self) -> None:
         """
         So are other endpoints, and what a listener does besides its certificates.

@@ -11,7 +11,8 @@ from typing import Any
 from connectproxy.interfaces import Action, Verdict
 from connectproxy.policy import Policy
 from connectproxy.regime import Regime
-from tests.fakes import SETTINGS, FakeAuthenticator
+from connectproxy.routes import Routes
+from tests.fakes import SETTINGS, FakeAuthenticator, FakeUpstream
 from tests.test_call_tunnel import TunnelCase
 from tests.test_switchboard import Says
 
@@ -75,6 +76,40 @@ class RegimeTests(TunnelCase):
             self.board.judgeAgain()
             self.reactor.flush()
             self.event(end="policy_changed", ended_by="proxy", config="00000000")
+
+    def test_judgedUnseen(self) -> None:
+        """
+        One whose address nobody here has seen is held to what a new request would be: what only
+        the address could allow is not allowed.
+        """
+        maybe = Says(Verdict(Action.ALLOW, "why", "maybe", provisional=True))
+        self.place()
+        dial = self.upstream.dials[0]
+        self.patch(dial.result, "callback", lambda made, go=dial.result.callback: go(made._replace(seen="")))
+        dial.succeed()
+        self.swap(maybe, NO)
+        self.board.judgeAgain()
+        self.reactor.flush()
+        self.event(end="policy_changed", ended_by="proxy")
+
+    def test_begunWays(self) -> None:
+        """
+        One that began before takes the ways that there were then, unless it is judged again: its
+        rule may name one that is there no more.
+        """
+        far = FakeUpstream(self.reactor)
+        there = Says(Verdict(Action.ALLOW, "why", "there", upstream="far"))
+        for again, dials in ((False, 1), (True, 0)):
+            users = FakeAuthenticator(later=True)
+            self.make(there, authenticator=users, upstreams={"far": far, "direct": self.upstream})
+            self.place(fields=((b"proxy-authorization", b"Basic " + users.right),))
+            regime = Regime(SETTINGS, Policy([YES]), None, None, "11111111")
+            self.board.adopt(regime, Routes({"direct": self.upstream}))
+            if again:
+                self.board.judgeAgain()
+            users.answer()
+            self.assertEqual((len(far.dials), len(self.upstream.dials)), (dials, 1 - dials))
+            far.dials.clear()
 
     def test_inBetween(self) -> None:
         """

@@ -62,7 +62,9 @@ class ReloadTests(SynchronousTestCase):
             raise Unusable(self.problems, {})
         policy: Any = None
         authenticator: Any = self.authenticator
-        return Prepared(Regime({}, policy, None, authenticator, f"new{self.builds}"), (), (), {}, self.notes)
+        ways: Any = None
+        regime = Regime({}, policy, None, authenticator, f"new{self.builds}")
+        return Prepared(regime, (), ways, (), {}, self.notes)
 
     def swap(self, prepared: Prepared) -> None:
         self.id = prepared.regime.id

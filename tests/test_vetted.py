@@ -4,6 +4,7 @@ Tests for L{connectproxy.vetted}.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred
@@ -12,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from connectproxy.config import configure
 from connectproxy.errors import Refused
 from connectproxy.interfaces import (
     Action,
@@ -25,7 +27,9 @@ from connectproxy.interfaces import (
 )
 from connectproxy.leg import Leg
 from connectproxy.names import Names, TooManyLookups
-from connectproxy.vetted import VettedForwarding, VettedUpstream, vetted
+from connectproxy.own import OwnPorts
+from connectproxy.policy import Policy, buildPolicy
+from connectproxy.vetted import Known, VettedForwarding, VettedUpstream, vetted
 from tests.fakes import FakeReactor, FakeUpstream, makeRequest
 
 
@@ -70,7 +74,7 @@ class VettedCase(SynchronousTestCase):
         names = Names(self.reactor) if self.here else None
         self.upstream: Any = vetted(self.inner, self.judge, names)
 
-    def judge(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
+    def judge(self, request: TunnelRequest, address: IPAddress | None) -> Verdict | None:
         self.judged.append(str(address))
         if not str(address).startswith(("10.", "127.")):
             return None
@@ -121,7 +125,7 @@ class UnseenTests(VettedCase):
         connecting = self.connect()
         self.inner.dials[0].result.callback(Established(Leg(), "192.0.2.1:3128"))
         self.assertEqual(self.successResultOf(connecting).seen, "")
-        self.assertEqual(self.judged, [])
+        self.assertEqual(self.judged, ["None"])
         self.assertEqual(str(self.inner.dials[0].request.destination), "example.com:443")
 
     def test_literal(self) -> None:
@@ -141,6 +145,25 @@ class UnseenTests(VettedCase):
         self.assertEqual((refused.refusal.rule, refused.refusal.row.status), ("closed", 403))
         self.assertEqual([each.result for each in refused.tried], ["destination_ip_prohibited"])
         self.assertEqual(self.inner.dials, [])
+
+    def test_networks(self) -> None:
+        """
+        What only an address could allow is refused before the next hop hears of it: what it says of
+        a name, and when, would tell of what is behind it.
+        """
+        policy = buildPolicy(
+            configure(
+                policy={"default": "deny"},
+                rule=[{"name": "far", "action": "allow", "networks": ["198.51.100.0/24"]}],
+            ),
+            OwnPorts(),
+        )
+        self.assertTrue(policy.decideRequest(makeRequest()).provisional)
+        self.upstream = vetted(self.inner, policy.decideAddress)
+        for how in ("connect", "forward"):
+            refused = self.refused(self.connect("example.com:443", how))
+            self.assertEqual((refused.refusal.rule, refused.tried), ("default", ()))
+        self.assertEqual(self.inner.dials + self.inner.forwarded.dials, [])
 
     def test_localhost(self) -> None:
         """
@@ -213,6 +236,26 @@ class JudgedTests(VettedCase):
         self.inner.dials[0].fail("next_hop_denied")
         self.assertEqual(self.refused(connecting).refusal.kind, "next_hop_denied")
         self.assertEqual(len(self.inner.dials), 1)
+
+    def test_judgedOnce(self) -> None:
+        """
+        Whoever is asked for the address can tell that it has been judged, and is none that the
+        client has named.
+        """
+        self.connect()
+        self.answer("198.51.100.7")
+        self.assertTrue(self.inner.dials[0].request.judged)
+        self.connect("198.51.100.7:443")
+        self.assertFalse(self.inner.dials[1].request.judged)
+
+    def test_raises(self) -> None:
+        """
+        An upstream that raises fails the request, and nobody waits for it.
+        """
+        self.inner.connect = lambda request, factory: 1 / 0
+        connecting = self.connect()
+        self.answer("198.51.100.7")
+        self.failureResultOf(connecting, ZeroDivisionError)
 
     def test_denied(self) -> None:
         """
@@ -306,3 +349,26 @@ class JudgedTests(VettedCase):
         self.assertEqual((self.asked(), self.inner.forwarded.dials), (["198.51.100.7:80"], []))
         self.connect("198.51.100.9:80", "forward")
         self.assertEqual(len(self.inner.forwarded.dials), 1)
+
+
+class KnownTests(SynchronousTestCase):
+    """
+    L{Known}.
+    """
+
+    def test_judged(self) -> None:
+        """
+        What has been judged, or named by the operator, is held to no rule but that it is not this
+        proxy; what a client names is.
+        """
+        own = OwnPorts()
+        own.add(ip_address("192.0.2.1"), 443)
+        known = Known(Policy(default=Action.DENY), own)
+        request = makeRequest()
+        for address, judged, rule in (
+            ("10.0.0.1", True, None),
+            ("192.0.2.1", True, "own-addresses"),
+            ("198.51.100.1", False, "default"),
+        ):
+            verdict = known.decideAddress(request._replace(judged=judged), ip_address(address))
+            self.assertEqual(None if verdict is None else verdict.rule, rule)

@@ -94,6 +94,24 @@ class EndpointWayTests(SynchronousTestCase):
         self.assertEqual((attempt.result, attempt.seconds), ("connected", 2.0))
         self.assertEqual(established.seen, "")
 
+    def test_noProtocol(self) -> None:
+        """
+        Where what wants the connection can't be built, it is closed, and nobody waits.
+        """
+
+        class Bad(Factory):
+            def buildProtocol(self, addr: Any) -> Any:
+                raise ZeroDivisionError
+
+        self.endpoint = FakeEndpoint()
+        connecting = self.way.connect(makeRequest(), Bad())
+        landing = self.endpoint.factory.buildProtocol(None)
+        pipe = pipePair(self.reactor, landing)
+        self.endpoint.result.callback(landing)
+        self.failureResultOf(connecting, ZeroDivisionError)
+        self.reactor.flush()
+        self.assertTrue(pipe.first.disconnected)
+
     def test_failures(self) -> None:
         """
         What the endpoint says becomes a refusal.

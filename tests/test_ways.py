@@ -14,7 +14,7 @@ from connectproxy.config import ConfigurationError, configure
 from connectproxy.errors import Refused
 from connectproxy.interfaces import IForwardingUpstream, IUpstream
 from connectproxy.leg import Leg
-from connectproxy.policy import Policy
+from connectproxy.policy import Policy, buildPolicy
 from connectproxy.vetted import VettedUpstream
 from connectproxy.ways import Ways, buildWays, known
 from tests.fakes import FakeReactor, makeBase, makeRequest
@@ -91,6 +91,65 @@ class BuildTests(WaysCase):
         self.assertEqual(established.protocol.held, b"hello")
         self.assertEqual(established.address, "10.0.0.1:3128")
 
+    def connecting(self, ways: Ways, name: str, target: str = "example.com:443") -> Any:
+        """
+        What a client's request is dialled for, by a policy that lets clients have .example.com.
+        """
+        rules = [{"name": "names", "action": "allow", "destinations": [".example.com"]}]
+        config = configure(policy={"default": "deny"}, rule=rules)
+        self.base.policy.policy = buildPolicy(config, self.base.own)
+        connecting = ways.routes.upstreams[name].connect(makeRequest(target), Factory.forProtocol(Leg))
+        self.reactor.flush()
+        return connecting
+
+    def dialled(self) -> list[tuple[str, int]]:
+        return [(each.host, each.port) for each in self.reactor.attempts]
+
+    def test_viaDirect(self) -> None:
+        """
+        Straight is straight, said or not: no rule for clients is about a hop, and what is told to
+        destinations is not told to it.
+        """
+        corp = {**CORP, "url": "http://10.0.0.1:3128", "via": "direct"}
+        self.connecting(self.build(corp, direct={"proxy_protocol": "v1"}), "corp")
+        self.assertEqual(self.dialled(), [("10.0.0.1", 3128)])
+        peer = self.reactor.attempts[0].succeed()
+        self.reactor.flush()
+        self.assertTrue(peer.received.startswith(b"CONNECT "), peer.received)
+
+    def test_viaGroup(self) -> None:
+        """
+        A hop that is reached through a group may be reached straight, if that is one of it.
+        """
+        pool = {"name": "pool", "members": ["direct"]}
+        self.connecting(self.build({**CORP, "via": "pool"}, pool), "corp")
+        self.assertEqual(self.dialled(), [("192.0.2.1", 3128)])
+
+    def test_nowhere(self) -> None:
+        """
+        A URL without a host leads nowhere: least of all to what a client names, judged by nobody.
+        """
+        for url in ("http://", "http:", "https://:443", "socks5h:", "h2c://"):
+            found = self.problems(route={"upstream": url, "addresses": "unseen"})
+            self.assertIn("has no host", found["route.upstream"])
+
+    def test_straightMember(self) -> None:
+        """
+        What has been judged is not judged again, as if the client had named an address; what has
+        not is, by the rules of now.
+        """
+        self.reactor.nameResolver.answers["example.com"] = ["8.8.8.8"]
+        self.reactor.nameResolver.answers["in.example.com"] = ["10.0.0.7"]
+        for addresses in ("judged", "unseen"):
+            pool = {"name": "pool", "members": ["direct"], "backups": ["corp"], "addresses": addresses}
+            ways = self.build(CORP, pool)
+            self.connecting(ways, "pool")
+            self.assertEqual(self.dialled(), [("8.8.8.8", 443)])
+            self.reactor.attempts.clear()
+            refused: Any = self.failureResultOf(self.connecting(ways, "pool", "in.example.com:443"), Refused)
+            self.assertEqual(refused.value.refusal.rule, "private-addresses")
+            self.assertEqual(self.dialled(), [])
+
     def test_ourselves(self) -> None:
         """
         The one address that a hop can't have is our own (conformance 29).
@@ -108,8 +167,6 @@ class BuildTests(WaysCase):
         """
         An address that a client names is judged by whatever policy is in force then.
         """
-        from connectproxy.policy import buildPolicy
-
         ways = self.build(CORP)
         upstream = ways.routes.upstreams["corp"]
         self.base.policy.policy = buildPolicy(configure(), self.base.own)
@@ -238,6 +295,28 @@ class AgainTests(WaysCase):
             self.assertIsNot(third.built[name][0], second.built[name][0])
         fourth = self.build(CORP, direct={"proxy_protocol": "v1"}, former=first)
         self.assertIsNot(fourth.built["direct"][0], first.built["direct"][0])
+
+    def test_straightMember(self) -> None:
+        """
+        A group whose member has changed is another one, also where that member is the way straight.
+        """
+        pool = {"name": "pool", "members": ["direct"], "addresses": "unseen"}
+        first = self.build(pool)
+        self.assertIs(self.build(pool, former=first).built["pool"][0], first.built["pool"][0])
+        second = self.build(pool, direct={"proxy_protocol": "v1"}, former=first)
+        self.assertIsNot(second.built["pool"][0], first.built["pool"][0])
+
+    def test_sameWay(self) -> None:
+        """
+        The way that requests take is the same one as long as nothing about it has changed, and
+        another one, by which nothing is left open, once something has.
+        """
+        former = self.build(CORP)
+        first = former.routes.upstreams["corp"]
+        self.assertIs(self.build(CORP, former=former).routes.upstreams["corp"], first)
+        for change in ({"addresses": "judged"}, {"url": "http://192.0.2.3:3128"}):
+            now = self.build({**CORP, **change}, former=former).routes.upstreams["corp"]
+            self.assertIsNot(now, first)
 
     def test_standing(self) -> None:
         """

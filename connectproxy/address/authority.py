@@ -48,6 +48,16 @@ class Destination(NamedTuple):
     dnsName: str
 
     @property
+    def fixed(self) -> IPv4Address | IPv6Address | None:
+        """
+        The address that it has whatever a resolver says: the one that it is named by, and that of
+        loopback for C{localhost} and all below (RFC 6761 section 6.3).
+        """
+        if self.ip is None and (self.host == "localhost" or self.host.endswith(".localhost")):
+            return _LOOPBACK
+        return self.ip
+
+    @property
     def uriHost(self) -> str:
         """The host as it stands in a URI or a Host field: IPv6 in brackets (RFC 9110 section 4.1)."""
         return f"[{self.host}]" if ":" in self.host else self.host
@@ -56,6 +66,8 @@ class Destination(NamedTuple):
         """The authority: host and port, IPv6 in brackets.  L{parseAuthority} reads it back."""
         return f"{self.uriHost}:{self.port}"
 
+
+_LOOPBACK = IPv4Address("127.0.0.1")
 
 # No valid target has more than 260 octets: 253 of name, a dot, a colon and five digits.  What is
 # longer than this gets no place in the cache, so that the cache stays below 2 MiB, and no search

@@ -4,7 +4,7 @@ The seams on the client's side: what a listener gives and what it is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -85,13 +85,13 @@ class IInboundExchange(IInbound):
         " another protocol, which only the origin itself could."
     )
 
-    def idle(upstream: str) -> Established | None:
+    def idle(way: Hashable) -> Established | None:
         """
         A connection that an earlier exchange of the same client has left open.
 
-        @param upstream: the name of the way that the policy has chosen; only a
-            connection that was made by that way, for the same destination and
-            the same user, will do.  One with a L{Established.form} and no address that
+        @param way: stands for the way that the policy has chosen, and is another one
+            when that has changed; only a connection that was made by that way, for the
+            same destination and the same user, will do.  One with a L{Established.form} and no address that
             has been judged will do for other names, too.
         @return: it, no longer idle, as it was when it was made; or L{None}, for one
             to be made.  If the policy no longer allows its address it is closed,

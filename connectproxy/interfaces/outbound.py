@@ -197,8 +197,8 @@ class Surroundings(NamedTuple):
         without being configured.
     @ivar via: what this proxy calls itself in C{Via} fields.
     @ivar reach: gives the upstream of a name, which has been built before; that of the
-        empty name leads to next hops: straight, and whatever their addresses are, but for
-        the proxy's own.
+        empty name leads to next hops: straight, and, for requests that say C{judged},
+        whatever their addresses are but for the proxy's own.
     @ivar tell: takes what has become of a next hop, for the log: a format of
         L{twisted.logger} and, by name, what is in it.
     """

@@ -108,6 +108,9 @@ class TunnelRequest(NamedTuple):
     @ivar arrival: the connection that the request came by.
     @ivar target: the request's target as it was sent, which is what a Digest's C{uri}
         has to be: the authority or the whole URI.  Empty where the protocol has none.
+    @ivar judged: the destination is not what the client has named, and is not to be judged by
+        its rules: an address of that, which has been judged, or a next hop, which the operator
+        has named.
     """
 
     destination: Destination
@@ -120,6 +123,7 @@ class TunnelRequest(NamedTuple):
     identity: ProxyUser | None = None
     arrival: Arrival | None = None
     target: bytes = b""
+    judged: bool = False
 
     @property
     def user(self) -> str | None:

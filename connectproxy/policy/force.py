@@ -31,7 +31,7 @@ class InForce:
         """
         return self.policy.decideRequest(request)
 
-    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
+    def decideAddress(self, request: TunnelRequest, address: IPAddress | None) -> Verdict | None:
         """
         @see: L{Policy.decideAddress}
         """

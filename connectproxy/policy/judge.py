@@ -67,10 +67,11 @@ class Policy:
         """
         return self._walk(Asked(request, request.destination.ip, _unsaid(request), True))
 
-    def decideAddress(self, request: TunnelRequest, address: IPAddress) -> Verdict | None:
+    def decideAddress(self, request: TunnelRequest, address: IPAddress | None) -> Verdict | None:
         """
         Judge an address that is about to be dialled.
 
+        @param address: L{None} where nobody here is going to see it, as for L{judge}.
         @return: the denial; L{None} if the address may be dialled.
         """
         verdict = self._walk(Asked(request, address, _unsaid(request), False))

@@ -14,7 +14,7 @@ from connectproxy.policy import Policy, difference
 from connectproxy.questions import Question
 from connectproxy.race import ADDRESSES
 from connectproxy.rehearsal.answer import Answer, refused
-from connectproxy.routes import Routes, defaultWay, judges
+from connectproxy.routes import DIRECT, Routes, defaultWay, judges
 
 __all__ = ["Asked", "Walk", "order"]
 
@@ -80,14 +80,21 @@ class Walk:
         verdict = policy.decideRequest(request)
         if verdict.action is Action.DENY:
             return verdict
-        ip = request.destination.ip
+        ip, fixed, way = request.destination.ip, request.destination.fixed, self._way(verdict)
         addresses = self._question.addresses if ip is None else (ip,)
-        if ip is None and not judges(self._config, way := self._way(verdict)):
+        if ip is None and fixed is not None and way != DIRECT:
+            self._ask(f"the address {fixed}", fixed)
+            denial = policy.decideAddress(request, fixed)
+            if denial is not None:
+                return denial
+        if ip is None and not judges(self._config, way):
             self._notes.append(f"by way of {way} nobody here sees the address: only rules about names apply")
             if verdict.provisional:
                 verdict = policy.judge(request, None)
         elif addresses is not None:
-            verdict = self._dial(order(addresses), verdict)
+            # What a next hop can reach is not known here: see L{connectproxy.vetted}.
+            known = order(addresses) if way == DIRECT else sorted(addresses, key=lambda each: each.version)
+            verdict = self._dial(known, verdict)
         elif verdict.provisional and policy.judge(request, None).action is Action.DENY:
             return Answer("depends", verdict.rule, verdict.reason, reports=verdict.reports)
         else:
@@ -164,6 +171,8 @@ class Walk:
             title = f"the address {address}, by the shadow policy"
             self._asked.append((title, shadow, request, address, self._name))
             other = shadow.judge(request, address, self._name)
+        elif other.provisional:
+            return None  # it would have had to know what is not known here either
         return difference(decision, other)
 
 

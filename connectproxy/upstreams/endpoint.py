@@ -85,6 +85,25 @@ class Description:
         return text
 
 
+def _alone(options: Mapping[str, Any]) -> None:
+    """
+    See that nothing is said that would not be done.
+
+    @raise ValueError: something is, as L{IUpstreamKind.build} has it.
+    """
+    url = options["url"]
+    if url is not None and (url.secure or url.path or url.destination is not None):
+        raise ValueError(
+            f'{url.text} says more than that there is an endpoint; write url = "endpoint:", and the rest, TLS as'
+            " well, in endpoint"
+        )
+    for name in ("credentials", "token", "authentication", "proxy_protocol"):
+        if options[name] not in ("", "none"):
+            raise ValueError(
+                f"{name} is for a next hop, and an endpoint leads to destinations itself; leave it out"
+            )
+
+
 @implementer(IUpstreamKind)
 class _Kind:
     """
@@ -101,6 +120,7 @@ class _Kind:
         # It is not needed by who has no such upstream, and start-up is to be quick.
         from twisted.internet.endpoints import clientFromString  # noqa: PLC0415
 
+        _alone(options)
         reactor = surroundings.reactor
         description = Description(options["endpoint"])
 

@@ -43,6 +43,8 @@ def refused(
     @param said: the C{Proxy-Authorization} that it was asked with.
     """
     refusal = refusalOf(head, name, target)
+    if said is not None:
+        refusal = _discreet(refusal, said)
     if head.status != 407:
         return refusal
     values = head.values(b"proxy-authenticate")
@@ -50,6 +52,18 @@ def refused(
     if authorizer is not None and authorizer.challenged(values, said):
         return Again(refusal)
     return refusal
+
+
+def _discreet(refusal: Refusal, said: str) -> Refusal:
+    """
+    A refusal without what has been shown to the next hop: some repeat in their answer what they
+    were asked, and it goes into logs and to clients.
+    """
+    proof = said.partition(" ")[2]
+    return refusal._replace(
+        detail=refusal.detail.replace(proof, "..."),
+        members="" if proof in refusal.members else refusal.members,
+    )
 
 
 class ConnectNegotiation:

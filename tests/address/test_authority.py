@@ -364,6 +364,23 @@ class ParseAuthorityTests(SynchronousTestCase):
         for octets in [row[0] for row in GOOD_NAMES] + [row[0] for row in GOOD_ADDRESSES]:
             self.assertEqual(self.accept(str(self.accept(octets)).encode()), self.accept(octets))
 
+    def test_fixed(self) -> None:
+        """
+        What needs no resolver to have an address: an address, and C{localhost}.
+        """
+        for target, address in (
+            (b"192.0.2.1:80", "192.0.2.1"),
+            (b"[::ffff:127.0.0.1]:80", "127.0.0.1"),
+            (b"localhost:80", "127.0.0.1"),
+            (b"LOCALHOST.:80", "127.0.0.1"),
+            (b"db.localhost:80", "127.0.0.1"),
+            (b"localhost.example:80", None),
+            (b"mylocalhost:80", None),
+        ):
+            found = parseAuthority(target)
+            assert isinstance(found, Destination)
+            self.assertEqual(None if found.fixed is None else str(found.fixed), address, target)
+
     def test_uriHost(self) -> None:
         """
         The host as a Host field has it: IPv6 in brackets, no port.

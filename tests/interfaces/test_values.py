@@ -115,7 +115,7 @@ class ValueTests(SynchronousTestCase):
         A denial becomes a refusal without losing anything.
         """
         verdict = Verdict(Action.DENY, "why", "rule", "destination_ip_prohibited", message="ask Ann")
-        self.assertEqual(verdict.refusal(), ("destination_ip_prohibited", "why", "rule", "ask Ann", ()))
+        self.assertEqual(verdict.refusal()[:5], ("destination_ip_prohibited", "why", "rule", "ask Ann", ()))
 
     def test_stale(self) -> None:
         """

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+from connectproxy.rehearsal import Rehearsal
 from connectproxy.rehearsal.walk import order
 from tests.rehearsal.case import RehearsalCase
 
@@ -200,3 +202,55 @@ class OrderTests(RehearsalCase):
         self.assertEqual(list(map(str, order(addresses))), ["2::1", "1.1.1.1", "1.1.1.2", "1.1.1.3"])
         self.assertEqual(len(order(ip_address(number + 2**24) for number in range(20))), 16)
         self.assertEqual(order(()), [])
+
+
+class HopTests(RehearsalCase):
+    """
+    What goes by way of a next hop.
+    """
+
+    def behind(self, addresses: str, *rules: Any, **tables: Any) -> Rehearsal:
+        corp = {"name": "corp", "url": "http://192.0.2.1:3128", "addresses": addresses}
+        return self.rehearse(*rules, upstream=[corp], route={"upstream": "corp"}, **tables)
+
+    def test_unseen(self) -> None:
+        """
+        Nobody sees an address, so that what depends on one is not allowed.
+        """
+        answer = self.ask(self.behind("unseen", ALLOW_ALL), "a.example:443", addresses=["10.0.0.1"])
+        self.assertEqual((answer.decision, answer.upstream, answer.address), ("allow", "corp", ""))
+        self.assertIn("nobody here sees the address", answer.notes[0])
+        rule = {"action": "allow", "networks": ["8.8.8.0/24"]}
+        answer = self.ask(self.behind("unseen", rule), "a.example:443", addresses=["8.8.8.8"])
+        self.assertEqual((answer.decision, answer.rule), ("deny", "default"))
+
+    def test_localhost(self) -> None:
+        """
+        C{localhost} has an address that nobody has to look up, as it is judged.
+        """
+        for addresses in ("unseen", "judged"):
+            for name in ("localhost", "db.localhost"):
+                answer = self.ask(self.behind(addresses, ALLOW_ALL), f"{name}:443", addresses=["8.8.8.8"])
+                self.assertEqual((answer.decision, answer.rule), ("deny", "private-addresses"))
+            opened = self.behind(addresses, ALLOW_ALL, allow={"networks": ["127.0.0.0/8"]})
+            self.assertEqual(self.ask(opened, "localhost:443").decision, "allow")
+
+    def test_order(self) -> None:
+        """
+        The hop is asked for IPv4 first, which most can reach.
+        """
+        rehearsal = self.behind("judged", ALLOW_ALL)
+        answer = self.ask(rehearsal, "a.example:443", addresses=["2606:4700::1", "8.8.8.8"])
+        self.assertEqual(answer.address, "8.8.8.8")
+
+    def test_shadow(self) -> None:
+        """
+        A policy beside this one does not get to see more than this one.
+        """
+        path = Path(self.mktemp()).absolute()
+        path.write_text(
+            '[policy]\ndefault = "deny"\n[[rule]]\nname = "far"\naction = "allow"\nnetworks = ["8.8.8.0/24"]\n'
+        )
+        rehearsal = self.behind("unseen", policy={"shadow": str(path)})
+        answer = self.ask(rehearsal, "a.example:443", addresses=["8.8.8.8"])
+        self.assertEqual((answer.decision, answer.shadow), ("deny", ""))

@@ -147,6 +147,24 @@ class BuildTests(SynchronousTestCase):
             error = self.assertRaises(ValueError, build, FakeReactor(), text)
             self.assertIn(words, str(error))
 
+    def test_unused(self) -> None:
+        """
+        What would be said to a next hop is said to nobody here, so that it is refused: least of all
+        may there be no TLS where the URL has it.
+        """
+        for keys, words in (
+            ({"url": "endpoint+tls:"}, "TLS as well, in endpoint"),
+            ({"url": "endpoint://192.0.2.1:7"}, "more than that there is an endpoint"),
+            ({"credentials": "a:b"}, "credentials is for a next hop"),
+            ({"token": "x"}, "token is for a next hop"),
+            ({"proxy_protocol": "v1"}, "proxy_protocol is for a next hop"),
+        ):
+            said = {"name": "way", "endpoint": "tcp:{host}:{port}", **keys}
+            (row,) = configure(upstream=[said]).rows["upstream"]
+            surroundings = makeSurroundings(FakeReactor(), name="way")
+            error = self.assertRaises(ValueError, endpoint.kind.build, surroundings, row.options)
+            self.assertIn(words, str(error))
+
     def test_wordless(self) -> None:
         """
         A plugin that fails without a word is named by how it fails.

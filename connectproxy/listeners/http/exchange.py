@@ -11,7 +11,7 @@ L{connectproxy.wire.forwarding}'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -65,12 +65,12 @@ class Exchange(Carriage):
 
     # What the switchboard asks for.
 
-    def idle(self, upstream: str) -> Established | None:
+    def idle(self, way: Hashable) -> Established | None:
         """
         See L{IInboundExchange.idle}.
         """
         request = self.request
-        self._key = key = (upstream, request.destination, request.user)
+        self._key = key = (way, request.destination, request.user)
         pool = self._proxy.pool
         if pool is None:
             return None
