@@ -238,8 +238,13 @@ class WiredTunnel(Tunnel):
                 self.end(side.name, "truncated" if reason.check(Truncated) else "eof", orderly=True)
             else:
                 self.end(side.name, "reset")
-        if not side.peer.open and not self.finished.called:
-            self.conclude()
+        if not side.peer.open:
+            if not self.finished.called:
+                self.conclude()
+            # Or they would be there until the collector finds the two sides.  Not before both are
+            # lost: what was ready in the same turn of the reactor still comes to the other one.
+            for each in (self.client, self.origin):
+                each.transport = None
 
     def end(self, endedBy: str, kind: str, *, orderly: bool = False) -> None:
         """

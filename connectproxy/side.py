@@ -67,7 +67,8 @@ class Side(Protocol):
         """
         self.tunnel.active = self.tunnel.clock.seconds()
         self.count += len(data)
-        writeNow(self.peer.transport, data)  # type: ignore[arg-type]
+        if self.peer.open:  # else it was lost in this turn of the reactor
+            writeNow(self.peer.transport, data)  # type: ignore[arg-type]
 
     def begin(self, held: bytes) -> None:
         """
@@ -110,6 +111,8 @@ class Side(Protocol):
         """
         if not self.ended:
             self.ended = True
+            if not self.peer.open:
+                return  # the other side was lost in this turn of the reactor, and this one closes already
             if pendingError(self.transport):
                 self.tunnel.end(self.name, "reset")
             else:
@@ -127,7 +130,6 @@ class Side(Protocol):
         self.peer.count -= unsent(self.transport)
         self.open = False
         self.tunnel.sideLost(self, reason)
-        self.transport = None  # or it would be there until the collector finds the two sides
 
 
 class MeteredSide(Side):

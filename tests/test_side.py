@@ -69,6 +69,26 @@ class SideTests(Wired, FakeCase):
                 self.assertTrue(verifyObject(IPushProducer, side))
             self.assertEqual(tunnel.meters, ())
 
+    def test_readyInTheSameTurn(self) -> None:
+        """
+        What was ready on one side when the other was lost in order comes all the same: nothing fails,
+        and what is queued goes out.
+        """
+        for late in (b"late", b""):
+            rig = self.open()
+            client, origin = rig.tunnel.client, rig.tunnel.origin
+            queued = b"u" * 1_000_000
+            origin.transport.write(queued)
+            said = client.transport
+            client.connectionLost(Failure(ConnectionDone()))
+            self.patch(said, "write", lambda data: self.fail("it is lost"))
+            self.patch(said, "loseWriteConnection", lambda: self.fail("it is lost"))
+            if late:
+                origin.dataReceived(late)
+            origin.readConnectionLost()
+            self.reactor.flush()
+            self.assertEqual(len(rig.origin.received), len(queued))
+
     def test_metered(self) -> None:
         """
         With a limit a valve stands in between.

@@ -46,7 +46,7 @@ _SECURE = {"https": "http", "h2": "h2"}
 
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9.-]*)(?P<more>(?:\+(?:tls|unix))*):"
-    r"(?://(?:(?P<user>[^@/]*)@)?(?P<host>\[[^\]]*\]|[^:/@]*)(?::(?P<port>[0-9]{1,5}))?)?(?P<path>/.*)?"
+    r"(?://(?P<host>\[[^\]]*\]|[^:/@]*)(?::(?P<port>[0-9]{1,5}))?)?(?P<path>/.*)?"
 )
 
 
@@ -79,14 +79,14 @@ def parseURL(text: str) -> UpstreamURL:
 
     @raise Unfit: it is none.
     """
-    found = _URL.fullmatch(text) if text.isprintable() else None
-    if found is None:
-        raise Unfit((f"{shown(text)} is not the URL of a proxy", f"give {URLForm.words}"))
-    if found["user"] is not None:
+    if "@" in text:  # first of all, since everything else that is said repeats the text
         advice = (
             "leave them out, and say credentials (--upstream-credentials), from a file or the environment"
         )
         raise Unfit(("the URL has a user or password in it, where others can read it", advice))
+    found = _URL.fullmatch(text) if text.isprintable() else None
+    if found is None:
+        raise Unfit((f"{shown(text)} is not the URL of a proxy", f"give {URLForm.words}"))
     scheme, more = found["scheme"].lower(), found["more"].lower().split("+")
     secure = "tls" in more or scheme in _SECURE
     scheme = _SECURE.get(scheme, scheme)
@@ -149,9 +149,10 @@ class Ways(Form):
         """
         found: list[str | UpstreamURL] = []
         for item in value if isinstance(value, list | tuple) else [value]:
-            if not isinstance(item, str) or not isLabel(item):
+            isURL = isinstance(item, str) and (":" in item or "@" in item)
+            if not isURL and (not isinstance(item, str) or not isLabel(item)):
                 raise Unfit((f"{shown(item)} is neither a name nor a URL", f"give {self.words}"))
-            found.append(parseURL(item) if ":" in item else item)
+            found.append(parseURL(item) if isURL else item)
         return tuple(found)
 
 

@@ -73,10 +73,14 @@ class URLTests(SynchronousTestCase):
         """
         A URL has no password, and what is said about that does not show it.
         """
-        for text in ("http://user:secret@proxy.example", "http://secret@x", "socks5://u:secret@[::1]:80"):
-            unfit = self.assertRaises(Unfit, parseURL, text)
-            self.assertNotIn("secret", str(unfit))
-            self.assertIn("credentials", str(unfit))
+        for text in (
+            "http://user:secret@proxy.example", "http://secret@x", "socks5://u:secret@[::1]:80", "u:secret@h:1",
+            "//u:secret@h:1", "http://u:s/secret@h:1", "http://u:secret@x@h:1", "http://u:secret@h\n", "secret@h",
+        ):  # fmt: skip
+            for read in (parseURL, Ways().fromTOML):
+                unfit = self.assertRaises(Unfit, read, text)
+                self.assertNotIn("secret", str(unfit))
+                self.assertIn("credentials", str(unfit))
 
     def test_form(self) -> None:
         """
