@@ -22,19 +22,40 @@ import sys
 from scrapy import Spider
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.crawler import CrawlerProcess
-from scrapy.exceptions import DownloadCancelledError, DownloadFailedError, DownloadTimeoutError
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    UnsupportedURLSchemeError,
+)
+from scrapy.http import Headers
 from scrapy.responsetypes import responsetypes
 from scrapy.utils.defer import maybe_deferred_to_future
-from twisted.internet import defer
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.error import TimeoutError as ConnectTimeout
+from twisted.internet import error
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.protocol import Protocol
+from twisted.web import http_headers
 from twisted.web.client import HTTPConnectionPool, ResponseDone, ResponseFailed
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer
+from twisted.web.error import SchemeNotSupported
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
 from connectproxy.web import ProxyingAgent
+
+FAILURES = (
+    (error.ConnectionRefusedError, DownloadConnectionRefusedError),
+    (error.DNSLookupError, CannotResolveHostError),
+    (error.TimeoutError, DownloadTimeoutError),
+    (ResponseFailed, DownloadFailedError),
+    (SchemeNotSupported, UnsupportedURLSchemeError),
+)
+"""
+What Scrapy has names of its own for.  That a proxy refuses remains a ProxyConnectError, which is
+one of those ConnectErrors that Scrapy tries again.
+"""
 
 
 class Handler(BaseDownloadHandler):
@@ -68,37 +89,38 @@ class Handler(BaseDownloadHandler):
         """
         See Scrapy's documentation of download handlers.
         """
-        seconds = request.meta.get("download_timeout") or self.seconds
+
+        def late(result, seconds):  # whatever has become of it: it was cancelled for that
+            raise DownloadTimeoutError(f"{request.url} took longer than {seconds:g} s")
+
         download = ensureDeferred(self.download(request))
-        download.addTimeout(seconds, self.reactor)
+        download.addTimeout(request.meta.get("download_timeout") or self.seconds, self.reactor, late)
         try:
             return await maybe_deferred_to_future(download)
-        except (ConnectTimeout, defer.TimeoutError) as error:
-            raise DownloadTimeoutError(f"{request.url}: {error}") from error
-        except ResponseFailed as error:
-            raise DownloadFailedError(str(error)) from error
+        except tuple(twisted for twisted, _ in FAILURES) as failed:
+            kind = next(scrapy for twisted, scrapy in FAILURES if isinstance(failed, twisted))
+            raise kind(f"{request.url}: {failed}") from failed
 
     async def download(self, request):
         """
         Ask, and read all of the answer.
         """
         agent = self.agent(request.meta.get("proxy") or self.default)
-        headers = Headers({name: list(values) for name, values in request.headers.items()})
+        headers = http_headers.Headers(dict(request.headers.items()))
         body = Body(request.body) if request.body else None
         url = request.url.partition("#")[0].encode("ascii")
         answer = await agent.request(request.method.encode(), url, headers, body)
-        content = await self.read(answer)
-        fields = dict(answer.headers.getAllRawHeaders())
-        kind = responsetypes.from_args(headers=fields, url=request.url, body=content)
-        return kind(url=request.url, status=answer.code, headers=fields, body=content, protocol="HTTP/1.1")
-
-    def read(self, answer):
-        """
-        The content.
-        """
-        reading = Reading(self.most)
+        reading = Reading(request.meta.get("download_maxsize", self.most))
         answer.deliverBody(reading)
-        return reading.done
+        content, flags = await reading.done
+        fields = Headers(dict(answer.headers.getAllRawHeaders()))
+        if answer.length != UNKNOWN_LENGTH:
+            fields["Content-Length"] = str(answer.length)
+        kind = responsetypes.from_args(headers=fields, url=request.url, body=content)
+        version = "{}/{}.{}".format(answer.version[0].decode(), *answer.version[1:])
+        return kind(
+            request.url, status=answer.code, headers=fields, body=content, flags=flags, protocol=version
+        )
 
     async def close(self):
         """
@@ -110,6 +132,8 @@ class Handler(BaseDownloadHandler):
 class Reading(Protocol):
     """
     Content, up to a limit.
+
+    @ivar done: fires with the content, and what Scrapy calls its flags.
     """
 
     def __init__(self, most):
@@ -120,8 +144,10 @@ class Reading(Protocol):
         """
         A piece of it.
         """
+        if self.done.called:
+            return
         self.octets += data
-        if self.most and len(self.octets) > self.most and not self.done.called:
+        if self.most and len(self.octets) > self.most:
             self.transport.loseConnection()
             self.done.errback(DownloadCancelledError(f"more than DOWNLOAD_MAXSIZE, {self.most} octets"))
 
@@ -129,10 +155,14 @@ class Reading(Protocol):
         """
         There is no more.
         """
-        if not self.done.called:
-            self.done.callback(bytes(self.octets)) if reason.check(ResponseDone) else self.done.errback(
-                reason
-            )
+        if self.done.called:
+            return
+        if reason.check(ResponseDone):
+            self.done.callback((bytes(self.octets), []))
+        elif reason.check(PotentialDataLoss):  # an answer that ends with its connection
+            self.done.callback((bytes(self.octets), ["partial"]))
+        else:
+            self.done.errback(reason)
 
 
 @implementer(IBodyProducer)
@@ -144,17 +174,12 @@ class Body:
     def __init__(self, octets):
         self.octets, self.length = octets, len(octets)
 
-    async def produce(self, consumer):
+    def startProducing(self, consumer):
         """
         All at once.
         """
         consumer.write(self.octets)
-
-    def startProducing(self, consumer):
-        """
-        See L{IBodyProducer}.
-        """
-        return Deferred.fromCoroutine(self.produce(consumer))
+        return succeed(None)
 
     def pauseProducing(self):
         """
@@ -184,9 +209,13 @@ if __name__ == "__main__":
             "DOWNLOAD_HANDLERS": {"http": Handler, "https": Handler},
             "HTTPPROXY_ENABLED": False,
             "PROXIES": sys.argv[2:] or None,
+            "HTTPERROR_ALLOW_ALL": True,
             "RETRY_ENABLED": False,
+            "TELNETCONSOLE_ENABLED": False,
             "LOG_LEVEL": "ERROR",
         }
     )
-    process.crawl(Page, start_urls=[sys.argv[1]])
+    crawler = process.create_crawler(Page)
+    process.crawl(crawler, start_urls=[sys.argv[1]])
     process.start()
+    sys.exit(0 if crawler.stats.get_value("response_received_count") else 1)

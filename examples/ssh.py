@@ -13,7 +13,7 @@ proxy has to allow the port: twistd -n connectproxy --allow-ports 22.
 import sys
 
 from twisted.conch.client.knownhosts import KnownHostsFile
-from twisted.conch.error import ConchError
+from twisted.conch.error import ConchError, HostKeyChanged
 from twisted.conch.ssh.channel import SSHChannel
 from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.connection import SSHConnection
@@ -23,9 +23,10 @@ from twisted.conch.ssh.userauth import SSHUserAuthClient
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.task import react
+from twisted.python.failure import Failure
 from twisted.python.filepath import FilePath
 
-from connectproxy.endpoints import endpointThrough
+from connectproxy.endpoints import ProxyConnectError, endpointThrough
 
 
 class Transport(SSHClientTransport):
@@ -39,15 +40,26 @@ class Transport(SSHClientTransport):
         self.user, self.names, self.key, self.known, self.command = user, names, key, known, command
         self.done = Deferred()
 
+    def finish(self, result):
+        """
+        It is over, by what comes first: a lost connection closes its channels too.
+        """
+        if not self.done.called:
+            self.done.callback(result)
+
     def verifyHostKey(self, hostKey, fingerprint):
         """
         Who else than the host could answer is not known to a proxy, either.
         """
         key = Key.fromString(hostKey)
-        if any(self.known.hasHostKey(name.encode(), key) for name in self.names):
-            return succeed(True)
-        unknown = ConchError(f"the key of {self.names[0]} is not known: {fingerprint.decode()}")
-        self.done.errback(unknown)
+        try:
+            if any(self.known.hasHostKey(name.encode(), key) for name in self.names):
+                return succeed(True)
+            words = "is not known"
+        except HostKeyChanged:
+            words = "is another than the one that is known"
+        unknown = ConchError(f"the key of {self.names[0]} {words}: {fingerprint.decode()}")
+        self.finish(Failure(unknown))
         return fail(unknown)
 
     def connectionSecure(self):
@@ -61,16 +73,14 @@ class Transport(SSHClientTransport):
         The end, which may be too early.
         """
         SSHClientTransport.connectionLost(self, reason)
-        if not self.done.called:
-            self.done.errback(reason)
+        self.finish(Failure(ConchError(f"the connection is lost: {reason.getErrorMessage()}")))
 
     def receiveError(self, reasonCode, description):
         """
         The host has had enough, or we have.
         """
         SSHClientTransport.receiveError(self, reasonCode, description)
-        if not self.done.called:
-            self.done.errback(ConchError(description.decode("utf-8", "replace"), reasonCode))
+        self.finish(Failure(ConchError(description.decode("utf-8", "replace"), reasonCode)))
 
 
 class Login(SSHUserAuthClient):
@@ -122,9 +132,16 @@ class Run(SSHChannel):
 
     def channelOpen(self, specificData):
         """
-        Run it.
+        Run it, without input.
         """
         self.conn.sendRequest(self, b"exec", NS(self.conn.ssh.command.encode()))
+        self.conn.sendEOF(self)
+
+    def openFailed(self, reason):
+        """
+        The host won't have it.
+        """
+        self.conn.ssh.finish(Failure(reason))
 
     def dataReceived(self, data):
         """
@@ -132,6 +149,13 @@ class Run(SSHChannel):
         """
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
+
+    def extReceived(self, dataType, data):
+        """
+        Print what it complains of.
+        """
+        sys.stderr.buffer.write(data)
+        sys.stderr.flush()
 
     def request_exit_status(self, data):
         """
@@ -143,7 +167,7 @@ class Run(SSHChannel):
         """
         It is over.
         """
-        self.conn.ssh.done.callback(self.code)
+        self.conn.ssh.finish(self.code)
 
 
 async def main(reactor, where, key, known, command, *proxies):
@@ -156,12 +180,15 @@ async def main(reactor, where, key, known, command, *proxies):
         endpoint = endpointThrough(reactor, proxies, host, int(port))
     else:
         endpoint = HostnameEndpoint(reactor, host, int(port))
-    names = host, f"[{host}]:{port}"  # how OpenSSH notes a port of its own
+    names = (host,) if port == "22" else (f"[{host}]:{port}", host)  # in OpenSSH's order
     ssh = Transport(user, names, Key.fromFile(key), KnownHostsFile.fromPath(FilePath(known)), command)
-    await connectProtocol(endpoint, ssh)
-    code = await ssh.done
+    try:
+        await connectProtocol(endpoint, ssh)
+        code = await ssh.done
+    except (ProxyConnectError, ConchError) as failed:
+        sys.exit(str(failed.value if isinstance(failed, ConchError) else failed))
     ssh.transport.loseConnection()
-    sys.exit(1 if code is None else code)
+    sys.exit("nothing was said of how the command has ended" if code is None else code)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from twisted.internet.task import react
 from connectproxy.endpoints import endpointThrough
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+MORE, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class WebSocket(Protocol):
@@ -36,7 +36,7 @@ class WebSocket(Protocol):
     def __init__(self, host, path, message):
         self.host, self.path, self.message = host, path, message
         self.key = b64encode(secrets.token_bytes(16))
-        self.head, self.heard = b"", b""
+        self.head, self.heard, self.content = b"", b"", b""
         self.answer = None
         self.done = Deferred()
 
@@ -66,18 +66,21 @@ class WebSocket(Protocol):
                 return
             self.send(TEXT, self.message.encode())
         while (frame := self.frame()) is not None:
-            code, content = frame
+            last, code, content = frame
             if code == PING:
                 self.send(PONG, content)
-            elif code == TEXT:
-                self.answer = content.decode()
-                self.send(CLOSE, b"\x03\xe8")
+            elif code in (TEXT, BINARY, MORE):
+                self.content += content
+                if last and self.answer is None:
+                    self.answer = self.content.decode(errors="replace")
+                    self.send(CLOSE, b"\x03\xe8")
             elif code == CLOSE:
                 self.transport.loseConnection()
 
     def frame(self):
         """
-        RFC 6455 section 5.2: one whole frame, or None; a server does not mask them.
+        RFC 6455 section 5.2: whether it is the last of its message, what it is, and its content;
+        or None as long as it is not whole.  A server does not mask them.
         """
         if len(self.heard) < 2:
             return None
@@ -87,20 +90,24 @@ class WebSocket(Protocol):
             size = int.from_bytes(self.heard[2:at], "big")
         if len(self.heard) < at + size:
             return None
-        code, content = self.heard[0] & 15, self.heard[at : at + size]
+        first, content = self.heard[0], self.heard[at : at + size]
         self.heard = self.heard[at + size :]
-        return code, content
+        return bool(first & 128), first & 15, content
 
     def send(self, code, content):
         """
         RFC 6455 section 5.3: what a client sends is masked.
         """
         mask = secrets.token_bytes(4)
-        size = (
-            bytes([128 | len(content)]) if len(content) < 126 else b"\xfe" + len(content).to_bytes(2, "big")
-        )
+        size = len(content)
+        if size < 126:
+            said = bytes([128 | size])
+        elif size < 65536:
+            said = b"\xfe" + size.to_bytes(2, "big")
+        else:
+            said = b"\xff" + size.to_bytes(8, "big")
         masked = bytes(octet ^ mask[at % 4] for at, octet in enumerate(content))
-        self.transport.write(bytes([128 | code]) + size + mask + masked)
+        self.transport.write(bytes([128 | code]) + said + mask + masked)
 
     def connectionLost(self, reason):
         """

@@ -273,6 +273,7 @@ class ShapingTests(ProxyTestCase):
             each.join()
         return found, took
 
+    @pytest.mark.quiet
     def test_rate(self) -> None:
         """
         A tunnel of ann's is not faster than it may be; a slow machine may well make it slower.
@@ -282,6 +283,7 @@ class ShapingTests(ProxyTestCase):
         self.assertLess(sum(counts), RATE * (took + 1.5))
         self.assertGreater(took, 1)
 
+    @pytest.mark.quiet
     def test_others(self) -> None:
         """
         A tunnel of bob's beside it has no limit, and leaves it far behind.

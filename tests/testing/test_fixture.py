@@ -115,13 +115,11 @@ class FixtureTests(ProxyMixin, LoopbackTestCase):
         proxy = await self.startProxy(REACTOR, listen=[{"endpoint": f"unix:{self.mktemp()}"}])
         self.assertEqual((proxy.url, proxy.host, proxy.port), ("", "", 0))
 
-    async def test_taken(self) -> None:
+    async def test_unusable(self) -> None:
         """
-        What can't listen fails, and leaves nothing to be stopped.
+        What can't start fails, and leaves nothing to be stopped.
         """
-        proxy = await self.startProxy(REACTOR)
-        other = self.startProxy(REACTOR, listen=[{"endpoint": f"127.0.0.1:{proxy.port}"}])
-        self.failureResultOf(other, ListenFailed)
+        self.failureResultOf(self.startProxy(REACTOR, audit={"file": "/nowhere/audit"}), ListenFailed)
 
 
 class SecureTests(ProxyMixin, TestCase):
