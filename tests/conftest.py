@@ -29,6 +29,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         and option.dist == "no"
         and not hasattr(config, "workerinput")  # nor is this one of the processes
         and not option.collectonly
+        and not getattr(option, "cov_source", None)  # pytest-cov has to be told before
         and all(Path(argument).is_dir() for argument in config.args)
     ):
         option.numprocesses = "auto"

@@ -75,7 +75,9 @@ class UpstreamContract:
         self.built: list[Peer] = []
         policy = Policy()
         self.assertTrue(verifyObject(IUpstreamKind, self.kind))
-        self.upstream = self.kind.build(makeSurroundings(self.reactor, settings=self.settings, policy=policy), {})
+        self.upstream = self.kind.build(
+            makeSurroundings(self.reactor, settings=self.settings, policy=policy), {}
+        )
 
     def connect(self) -> Deferred[Any]:
         """

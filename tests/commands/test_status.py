@@ -89,7 +89,14 @@ class StatusTests(DialogueCase):
         member = {
             "name": "a", "backup": False, "state": "up", "tunnels": 1200, "last_failure": "long ago", "retry_in": None,
         }  # fmt: skip
-        out = {**member, "name": "b", "state": "out", "tunnels": 0, "last_failure": "it is gone", "retry_in": 4.5}
+        out = {
+            **member,
+            "name": "b",
+            "state": "out",
+            "tunnels": 0,
+            "last_failure": "it is gone",
+            "retry_in": 4.5,
+        }
         _, shown, _ = self.run_(
             upstreams={
                 "pool": {"balance": "least-tunnels", "members": [member, out, {**member, "backup": True}]},

@@ -70,6 +70,8 @@ class AccessLogTests(ProxyTestCase):
                 "reason": event["reason"],
                 "status": 200,
                 "error": None,
+                "received_status": None,
+                "member": None,
                 "upstream": "direct",
                 "address": target,
                 "relay": "splice",
@@ -162,8 +164,7 @@ class AccessLogTests(ProxyTestCase):
         """
         A file that can't be opened is found out at the start.
         """
-        proxy = self.launch("--access-log", "/nonexistent/access.json", events=False)
+        path = self.temporary() / "missing" / "access.json"
+        proxy = self.launch("--access-log", str(path), events=False)
         self.assertEqual((proxy.addresses, proxy.wait()), ([], 1))
-        self.assertIn(
-            "connectproxy cannot start: can't open the access log /nonexistent/access.json", proxy.log()
-        )
+        self.assertIn(f"connectproxy cannot start: can't open the access log {path}", proxy.log())

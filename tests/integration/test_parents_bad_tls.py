@@ -62,7 +62,10 @@ class TLSTests(BadCase):
         """
         It closes or resets before the handshake, within it, or before the answer.
         """
-        for step, kinds in ((Close(), ("next_hop_gone",)), (Reset(), ("next_hop_gone",))):
+        for step, kinds in (
+            (Close(), ("next_hop_gone",)),
+            (Reset(), ("next_hop_gone", "connection_terminated")),
+        ):
             for before in ((), (Read(5),), (Read(5), Say(b"\x16\x03\x03")), (self.good(), ASKED)):
                 self.stage.tls.play((*before, step))
                 client, answer = self.opened("https")

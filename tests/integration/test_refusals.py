@@ -138,6 +138,8 @@ class DefaultTests(ProxyTestCase):
                 "reason": "169.254.169.254 is an address of class link_local, which is not open",
                 "status": 403,
                 "error": "destination_ip_prohibited",
+                "received_status": None,
+                "member": None,
                 "upstream": "direct",
                 "address": None,
                 "tried": [{"address": "169.254.169.254", "result": "destination_ip_prohibited", "ms": 0.0}],
