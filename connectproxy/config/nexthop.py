@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from connectproxy.address import Destination, Networks, parseHost, parsePattern
 from connectproxy.config.forms import Form, Unfit, shown
-from connectproxy.config.secret import Secret, firstLine
+from connectproxy.config.secret import Hidden, Secret, firstLine
 from connectproxy.config.texts import isLabel
 from connectproxy.errors import Refusal
 
@@ -156,13 +156,11 @@ class Ways(Form):
         return tuple(found)
 
 
-class Elsewhere(Form):
+class Elsewhere(Hidden):
     """
     A secret that stands in a file, in a variable of the environment, or where it is said.
     The value is a L{Secret}, empty where there is none.
     """
-
-    secret = True
 
     def __init__(self, words: str, *, pair: bool, plain: bool) -> None:
         """
@@ -176,20 +174,6 @@ class Elsewhere(Form):
             f"@ and the name of a file whose first line is {'that' if plain else words},"
             " or $ and the name of a variable of the environment"
         )
-
-    def beside(self, said: Any, directory: str) -> Any:
-        """
-        Complete the name of the file.
-        """
-        if isinstance(said, str) and len(said) > 1 and said[0] == "@":
-            return "@" + os.path.join(directory, said[1:])
-        return said
-
-    def reads(self, said: Any) -> tuple[str, ...]:
-        """
-        The name of the file.
-        """
-        return (said[1:],) if isinstance(said, str) and len(said) > 1 and said[0] == "@" else ()
 
     def fromTOML(self, value: Any) -> Secret:
         """

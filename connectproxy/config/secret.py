@@ -13,7 +13,7 @@ from typing import Any
 
 from connectproxy.config.forms import Form, Unfit, shown
 
-__all__ = ["Secret", "UserPassword", "firstLine"]
+__all__ = ["Hidden", "Secret", "UserPassword", "firstLine"]
 
 _OCTETS = 255
 """How long each of the two may be: RFC 1929 section 2 counts them in one octet."""
@@ -43,17 +43,12 @@ class Secret(str):
         return format(str(self), specification)
 
 
-class UserPassword(Form):
+class Hidden(Form):
     """
-    A user's name and password with a colon in between (RFC 7617 section 2), or C{@} and
-    the name of a file whose first line has them: on a command line, everybody on the
-    machine could read them.  The value is a L{Secret} in Normalization Form C, empty
-    where nobody is asked.
+    What must not be seen, and so can stand in a file that C{@} and its name stand for.
     """
 
-    words = "user:password, or @ and the name of a file whose first line is that"
     secret = True
-    running = True
 
     def beside(self, said: Any, directory: str) -> Any:
         """
@@ -68,6 +63,18 @@ class UserPassword(Form):
         The name of the file.
         """
         return (said[1:],) if isinstance(said, str) and len(said) > 1 and said[0] == "@" else ()
+
+
+class UserPassword(Hidden):
+    """
+    A user's name and password with a colon in between (RFC 7617 section 2), or C{@} and
+    the name of a file whose first line has them: on a command line, everybody on the
+    machine could read them.  The value is a L{Secret} in Normalization Form C, empty
+    where nobody is asked.
+    """
+
+    words = "user:password, or @ and the name of a file whose first line is that"
+    running = True
 
     def fromTOML(self, value: Any) -> Secret:
         """
