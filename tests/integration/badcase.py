@@ -52,6 +52,7 @@ class Stage:
             "http-quick": {"url": url},
             "http-basic": {"url": url, "credentials": word},
             "http-digest": {"url": url, "credentials": word, "authentication": "digest"},
+            "http-asked": {"url": url, "credentials": word, "authentication": "digest"},
             "http-bearer": {"url": url, "token": SECRET},
             "nobody": {"url": f"http://127.0.0.1:{nobody}"},
             "beyond": {"url": f"http://127.0.0.1:{nobody}", "via": "http-basic"},

@@ -12,12 +12,14 @@ import functools
 import hashlib
 import os
 import pwd
+import random
 import re
 import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 from tests.integration.front import Front, far, table
@@ -78,15 +80,42 @@ socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 log: connect error }}
 """
 
 
-def freePorts(count: int) -> list[int]:
+def freePorts(number: int) -> list[int]:
     """
-    Ports that nobody listens at, for programs that have to be told one.
+    Ports that nobody listens at, for programs that have to be told one.  They are none of those
+    that the system gives out by itself: by the time that the program is there, one of these may
+    be somebody else's, who would be taken for it.  Each process that runs tests has its own.
     """
-    socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in socks]
-    for each in socks:
-        each.close()
-    return ports
+    found: list[int] = []
+    while len(found) < number:
+        port = next(_PORTS)
+        with socket.socket() as sock:
+            if not sock.connect_ex(("127.0.0.1", port)):
+                continue
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+    return found
+
+
+def _ports() -> Iterator[int]:
+    """
+    Ports of this process, again and again.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _SHARES
+    share = (_LAST - _FIRST) // _SHARES
+    begin = random.randrange(share)
+    for step in count():
+        yield _FIRST + worker * share + (begin + step) % share
+
+
+_FIRST, _LAST, _SHARES = 10_000, 32_000, 16
+"""Below what Linux gives out (ip_local_port_range), and so many processes share them."""
+
+_PORTS = _ports()
 
 
 class Program:
